@@ -1,0 +1,1 @@
+"""What drives payments: async, and only through ports."""

@@ -1,0 +1,1 @@
+"""The banks' protocols as pure flows: one file per driver, no I/O anywhere."""

@@ -1,0 +1,195 @@
+"""Reading and writing the banks' bytes: JSON, SOAP envelopes, form fields, digits and codes.
+
+Every reader either returns the promised type or raises `MalformedReply` with the field's name, never its value.
+Readers are lenient where banks are known to be (numbers as text, Persian digits, blanks) and strict everywhere else.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape
+
+import orjson
+
+from gatewayd.gateways.contract import Call, MalformedReply, Reply
+
+REPLY_BYTES_MAX: Final = 1_048_576
+"""No bank's answer comes near this; the transport stops reading there."""
+DIGITS_MAX: Final = 24
+"""The longest number on any wire is an IBAN's 24 digits; `int` of more is a way to burn time."""
+CODE_CHARS_MAX: Final = 64
+TEXT_CHARS_MAX: Final = 512
+
+_LATIN_DIGITS: Final = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234567890123456789")
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,24}\Z")
+_SOAP_NAMESPACE: Final = "http://schemas.xmlsoap.org/soap/envelope/"
+
+
+def read_json(reply: Reply) -> dict[str, Any]:
+    """The reply's body as a JSON object, whatever the HTTP status: banks answer errors with any."""
+    try:
+        document = orjson.loads(reply.body)
+    except orjson.JSONDecodeError:
+        raise MalformedReply(f"HTTP {reply.status} without JSON") from None
+    if not isinstance(document, dict):
+        raise MalformedReply(f"HTTP {reply.status}: JSON, but not an object")
+    return document
+
+
+def json_call(url: str, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Call:
+    """A POST of a JSON object."""
+    return Call(
+        url=url,
+        body=orjson.dumps(dict(document)),
+        headers={"Content-Type": "application/json", "Accept": "application/json", **(headers or {})},
+    )
+
+
+def to_text(value: object, name: str) -> str:
+    """Text or a whole number as text; MalformedReply for anything else or anything too long."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise MalformedReply(f"{name}: {type(value).__name__} instead of text")
+    if isinstance(value, int) and abs(value) >= 10**DIGITS_MAX:
+        raise MalformedReply(f"{name}: too long a number")
+    text = str(value)
+    if len(text) > TEXT_CHARS_MAX or "\x00" in text:
+        raise MalformedReply(f"{name}: too long, or with a zero byte")
+    return text
+
+
+def text_or_none(value: object, name: str) -> str | None:
+    """Text without surrounding blanks; None for null, missing and empty."""
+    if value is None:
+        return None
+    return to_text(value, name).strip() or None
+
+
+def to_int(value: object, name: str) -> int:
+    """A whole number, also as text with blanks or Persian digits; MalformedReply for fractions and the rest."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    text = to_text(value, name).strip().translate(_LATIN_DIGITS)
+    if not _INTEGER.match(text):
+        raise MalformedReply(f"{name}: not a whole number")
+    return int(text)
+
+
+def int_or_none(value: object, name: str) -> int | None:
+    """Like `to_int`; None for null, missing and empty."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    return to_int(value, name)
+
+
+def to_code(value: object, name: str) -> str:
+    """A bank's code as trimmed text: `0`, `-1531`, `OK`. Numbers and digit strings give the same code."""
+    text = to_text(value, name).strip()
+    if not text or len(text) > CODE_CHARS_MAX:
+        raise MalformedReply(f"{name}: empty or too long")
+    return text
+
+
+def take(document: Mapping[str, Any], *path: str) -> Any:
+    """The value at `path` in nested objects; MalformedReply naming the path where it is missing."""
+    value: Any = document
+    for key in path:
+        if not isinstance(value, dict) or key not in value:
+            raise MalformedReply(f"{'.'.join(path)}: missing")
+        value = value[key]
+    return value
+
+
+def lenient_int(value: str | None) -> int | None:
+    """A number in what a browser brought, with or without thousands separators; None where it is none."""
+    if value is None:
+        return None
+    text = value.strip().translate(_LATIN_DIGITS).replace(",", "").replace("٬", "")
+    return int(text) if _INTEGER.match(text) else None
+
+
+def lenient_text(value: str | None) -> str | None:
+    """Text that a browser brought, trimmed; None where it is empty, too long or holds control characters."""
+    if value is None:
+        return None
+    text = value.strip()
+    if not text or len(text) > TEXT_CHARS_MAX or not text.isprintable():
+        return None
+    return text
+
+
+def fold_keys(fields: Mapping[str, str]) -> dict[str, str]:
+    """The fields with lower-case names; the first of two that differ by case only wins."""
+    folded: dict[str, str] = {}
+    for name, value in fields.items():
+        folded.setdefault(name.lower(), value)
+    return folded
+
+
+def mask_card(value: str | None) -> str | None:
+    """A card as first six and last four digits at most, whatever mask the bank used; None where it is no card.
+
+    A full number is cut here, before anything can store it: `6219861034529007` becomes `621986******9007`.
+    """
+    text = lenient_text(value)
+    if text is None:
+        return None
+    text = text.translate(_LATIN_DIGITS).replace("-", "").replace(" ", "")
+    head = re.match(r"[0-9]{0,6}", text)
+    tail = re.search(r"[0-9]{0,4}\Z", text)
+    first, last = (head.group() if head else ""), (tail.group() if tail else "")
+    if len(text) < 10 or not first or not last:
+        return None
+    return f"{first}******{last}"
+
+
+def soap_call(url: str, action: str, body: str) -> Call:
+    """A SOAP 1.1 POST of `body`, which is XML already escaped."""
+    envelope = (
+        '<?xml version="1.0" encoding="utf-8"?>'
+        f'<soap:Envelope xmlns:soap="{_SOAP_NAMESPACE}"><soap:Body>{body}</soap:Body></soap:Envelope>'
+    )
+    return Call(
+        url=url,
+        body=envelope.encode(),
+        headers={"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{action}"'},
+    )
+
+
+def xml_elements(fields: Mapping[str, str | int]) -> str:
+    """`<name>value</name>` for each field in order, values escaped."""
+    return "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in fields.items())
+
+
+def read_soap(reply: Reply, response: str) -> dict[str, str]:
+    """The leaf elements (by local name) below the element `response` of a SOAP answer.
+
+    A fault, HTML or any other XML is MalformedReply: a fault says only that something failed, not what happened.
+    Document types are refused, so no entity can be expanded.
+    """
+    root = parse_xml(reply.body, f"HTTP {reply.status}")
+    for element in root.iter():
+        if local_name(element.tag) == response:
+            return {
+                local_name(leaf.tag): (leaf.text or "").strip()
+                for leaf in element.iter()
+                if leaf is not element and len(leaf) == 0
+            }
+    if any(local_name(element.tag) == "Fault" for element in root.iter()):
+        raise MalformedReply(f"HTTP {reply.status}: SOAP fault")
+    raise MalformedReply(f"HTTP {reply.status}: no {response}")
+
+
+def parse_xml(body: bytes, where: str) -> ET.Element:
+    """The root element; MalformedReply for anything that is not plain XML without a document type."""
+    if b"<!DOCTYPE" in body or b"<!ENTITY" in body or len(body) > REPLY_BYTES_MAX:
+        raise MalformedReply(f"{where}: XML with a document type, HTML, or too large")
+    try:
+        return ET.fromstring(body)
+    except (ET.ParseError, ValueError, LookupError):
+        raise MalformedReply(f"{where}: not XML") from None
+
+
+def local_name(tag: object) -> str:
+    """The name without its namespace; comments and instructions have none."""
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""

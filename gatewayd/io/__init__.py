@@ -1,0 +1,1 @@
+"""The real ports: clock, connections, disk, logs, service manager."""

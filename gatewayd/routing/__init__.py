@@ -1,0 +1,1 @@
+"""The router: where the next payment goes, and why."""

@@ -1,0 +1,1 @@
+"""One file per bank: what that bank answers on the wire."""

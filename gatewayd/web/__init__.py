@@ -1,0 +1,1 @@
+"""The HTTP faces: the shop, the customer, the banks."""

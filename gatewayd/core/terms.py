@@ -102,7 +102,7 @@ class Redirect:
     url: str
     method: str
     """`get` or `post`: the method of the form."""
-    fields: Mapping[str, str] = NOTHING
+    fields: Mapping[str, str] = field(default_factory=lambda: NOTHING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ A flow is a generator of calls: it yields a `Call`, is sent the bank's `Reply`, 
 """
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
 from gatewayd.core.terms import (
@@ -39,7 +39,7 @@ class Call:
     url: str
     body: bytes = b""
     method: str = "POST"
-    headers: Mapping[str, str] = NOTHING
+    headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Reply:
 
     status: int
     body: bytes = b""
-    headers: Mapping[str, str] = NOTHING
+    headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
 
 
 T = TypeVar("T")

@@ -341,10 +341,10 @@ class Request:
     """As at the real host, in the case that the client wrote, beginning with a slash."""
     base_url: str
     """Where this bank was asked at, without a slash at the end: `http://127.0.0.1:9100/mellat`."""
-    query: Mapping[str, str] = NOTHING
-    form: Mapping[str, str] = NOTHING
+    query: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    form: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     """The fields of a form body; empty for any other body."""
-    headers: Mapping[str, str] = NOTHING
+    headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     """Names in lower case."""
     body: bytes = b""
 

@@ -1,13 +1,15 @@
 """Reading and writing the banks' bytes: JSON, SOAP envelopes, form fields, digits and codes.
 
-Every reader either returns the promised type or raises `MalformedReply` with the field's name, never its value.
-Readers are lenient where banks are known to be (numbers as text, Persian digits, blanks) and strict everywhere else.
+Every reader either returns the promised type or raises `MalformedReply` with the field's name,
+never its value. Readers are lenient where banks are known to be (numbers as text, Persian digits,
+blanks) and strict everywhere else.
 """
 
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 from xml.etree import ElementTree as ET
+from xml.parsers import expat
 from xml.sax.saxutils import escape
 
 import orjson
@@ -20,10 +22,25 @@ DIGITS_MAX: Final = 24
 """The longest number on any wire is an IBAN's 24 digits; `int` of more is a way to burn time."""
 CODE_CHARS_MAX: Final = 64
 TEXT_CHARS_MAX: Final = 512
+XML_DEPTH_MAX: Final = 32
+"""Every bank's answer is less than ten elements deep."""
 
 _LATIN_DIGITS: Final = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234567890123456789")
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,24}\Z")
 _SOAP_NAMESPACE: Final = "http://schemas.xmlsoap.org/soap/envelope/"
+_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no XML document may hold, not even escaped."""
+
+
+class SoapFault(MalformedReply):
+    """The bank's SOAP layer refused or failed; `code` is the fault code without its prefix.
+
+    A fault is no answer to what was asked, so it is malformed to all who do not know better.
+    """
+
+    def __init__(self, status: int, code: str) -> None:
+        super().__init__(f"HTTP {status}: SOAP fault")
+        self.code = code
 
 
 def read_json(reply: Reply) -> dict[str, Any]:
@@ -37,12 +54,18 @@ def read_json(reply: Reply) -> dict[str, Any]:
     return document
 
 
-def json_call(url: str, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Call:
+def json_call(
+    url: str, document: Mapping[str, Any], headers: Mapping[str, str] | None = None
+) -> Call:
     """A POST of a JSON object."""
     return Call(
         url=url,
         body=orjson.dumps(dict(document)),
-        headers={"Content-Type": "application/json", "Accept": "application/json", **(headers or {})},
+        headers={
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            **(headers or {}),
+        },
     )
 
 
@@ -66,7 +89,7 @@ def text_or_none(value: object, name: str) -> str | None:
 
 
 def to_int(value: object, name: str) -> int:
-    """A whole number, also as text with blanks or Persian digits; MalformedReply for fractions and the rest."""
+    """A whole number, also as text with blanks or Persian digits; MalformedReply for the rest."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return int(value)
     text = to_text(value, name).strip().translate(_LATIN_DIGITS)
@@ -83,7 +106,7 @@ def int_or_none(value: object, name: str) -> int | None:
 
 
 def to_code(value: object, name: str) -> str:
-    """A bank's code as trimmed text: `0`, `-1531`, `OK`. Numbers and digit strings give the same code."""
+    """A bank's code as trimmed text: `0`, `-1531`, `OK`. A number and its digits are the same."""
     text = to_text(value, name).strip()
     if not text or len(text) > CODE_CHARS_MAX:
         raise MalformedReply(f"{name}: empty or too long")
@@ -101,7 +124,7 @@ def take(document: Mapping[str, Any], *path: str) -> Any:
 
 
 def lenient_int(value: str | None) -> int | None:
-    """A number in what a browser brought, with or without thousands separators; None where it is none."""
+    """A number in what a browser brought, with or without thousands separators, or None."""
     if value is None:
         return None
     text = value.strip().translate(_LATIN_DIGITS).replace(",", "").replace("٬", "")
@@ -109,7 +132,7 @@ def lenient_int(value: str | None) -> int | None:
 
 
 def lenient_text(value: str | None) -> str | None:
-    """Text that a browser brought, trimmed; None where it is empty, too long or holds control characters."""
+    """Text that a browser brought, trimmed; None if empty, too long or with control characters."""
     if value is None:
         return None
     text = value.strip()
@@ -127,9 +150,10 @@ def fold_keys(fields: Mapping[str, str]) -> dict[str, str]:
 
 
 def mask_card(value: str | None) -> str | None:
-    """A card as first six and last four digits at most, whatever mask the bank used; None where it is no card.
+    """A card as first six and last four digits at most, whatever mask the bank used, or None.
 
-    A full number is cut here, before anything can store it: `6219861034529007` becomes `621986******9007`.
+    A full number is cut here, before anything can store it: `6219861034529007` becomes
+    `621986******9007`.
     """
     text = lenient_text(value)
     if text is None:
@@ -147,7 +171,8 @@ def soap_call(url: str, action: str, body: str) -> Call:
     """A SOAP 1.1 POST of `body`, which is XML already escaped."""
     envelope = (
         '<?xml version="1.0" encoding="utf-8"?>'
-        f'<soap:Envelope xmlns:soap="{_SOAP_NAMESPACE}"><soap:Body>{body}</soap:Body></soap:Envelope>'
+        f'<soap:Envelope xmlns:soap="{_SOAP_NAMESPACE}">'
+        f"<soap:Body>{body}</soap:Body></soap:Envelope>"
     )
     return Call(
         url=url,
@@ -157,15 +182,20 @@ def soap_call(url: str, action: str, body: str) -> Call:
 
 
 def xml_elements(fields: Mapping[str, str | int]) -> str:
-    """`<name>value</name>` for each field in order, values escaped."""
-    return "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in fields.items())
+    """`<name>value</name>` for each field in order, values escaped.
+
+    Characters that XML cannot hold at all are left out: a bank would refuse the whole document.
+    """
+    return "".join(
+        f"<{name}>{escape(_NOT_XML.sub('', str(value)))}</{name}>" for name, value in fields.items()
+    )
 
 
 def read_soap(reply: Reply, response: str) -> dict[str, str]:
     """The leaf elements (by local name) below the element `response` of a SOAP answer.
 
-    A fault, HTML or any other XML is MalformedReply: a fault says only that something failed, not what happened.
-    Document types are refused, so no entity can be expanded.
+    A fault, HTML or any other XML is MalformedReply: it says only that something failed, not what
+    happened.
     """
     root = parse_xml(reply.body, f"HTTP {reply.status}")
     for element in root.iter():
@@ -175,19 +205,53 @@ def read_soap(reply: Reply, response: str) -> dict[str, str]:
                 for leaf in element.iter()
                 if leaf is not element and len(leaf) == 0
             }
-    if any(local_name(element.tag) == "Fault" for element in root.iter()):
-        raise MalformedReply(f"HTTP {reply.status}: SOAP fault")
+    for element in root.iter():
+        if local_name(element.tag) == "Fault":
+            codes = (child.text for child in element if local_name(child.tag) == "faultcode")
+            raise SoapFault(reply.status, (next(codes, "") or "").strip().rpartition(":")[2])
     raise MalformedReply(f"HTTP {reply.status}: no {response}")
 
 
 def parse_xml(body: bytes, where: str) -> ET.Element:
-    """The root element; MalformedReply for anything that is not plain XML without a document type."""
-    if b"<!DOCTYPE" in body or b"<!ENTITY" in body or len(body) > REPLY_BYTES_MAX:
-        raise MalformedReply(f"{where}: XML with a document type, HTML, or too large")
+    """The root element; MalformedReply for anything that is not plain XML without a document type.
+
+    The parser itself reports a document type, so no encoding can hide one and no entity is ever
+    declared, let alone expanded. Comments and processing instructions are dropped.
+    """
+    if len(body) > REPLY_BYTES_MAX:
+        raise MalformedReply(f"{where}: too large")
+    builder = ET.TreeBuilder()
+    depth = 0
+
+    def name(tag: str) -> str:
+        return "{" + tag if "}" in tag else tag
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > XML_DEPTH_MAX:
+            raise MalformedReply(f"{where}: XML too deep")
+        builder.start(name(tag), {name(key): value for key, value in attributes.items()})
+
+    def end(tag: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(name(tag))
+
+    def doctype(*_: object) -> None:
+        raise MalformedReply(f"{where}: HTML, or XML with a document type")
+
+    parser = expat.ParserCreate(namespace_separator="}")
+    parser.buffer_text = True
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = builder.data
+    parser.StartDoctypeDeclHandler = doctype
     try:
-        return ET.fromstring(body)
-    except (ET.ParseError, ValueError, LookupError):
+        parser.Parse(body, True)  # noqa: FBT003 - the C function takes no keywords
+    except (expat.ExpatError, ValueError, LookupError):
         raise MalformedReply(f"{where}: not XML") from None
+    return builder.close()
 
 
 def local_name(tag: object) -> str:

@@ -1,0 +1,1 @@
+"""Measurements: what the daemon can bear, and what its routing is worth."""

@@ -1,19 +1,30 @@
 """What an operator may set, beside gateways and routing: every limit with its default and its reason.
 
 These are plain frozen dataclasses; the configuration file is read into them, and nothing re-reads it afterwards.
-Durations are seconds unless the name says otherwise, money is rial.
+Durations are seconds unless the name says otherwise, money is rial. The annotations hold the bounds that the reader of
+the file enforces; what must hold between fields is checked there too. Code that builds one by hand is trusted.
 """
 
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import Field
 
 from gatewayd.core.secret import Secret
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Rial = Annotated[int, Field(ge=1, le=2**53)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Bytes = Annotated[int, Field(ge=0, le=2**40)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
+"""What shops, gateways and keys are called: it stands in logs, metrics, addresses and file names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShopKey:
     """One API key of a shop. `secret` is the whole key, `gwk_live_…` or `gwk_test_…`."""
 
-    id: str
+    id: Name
     secret: Secret
 
 
@@ -21,7 +32,7 @@ class ShopKey:
 class ShopSettings:
     """One shop in front of the daemon."""
 
-    name: str
+    name: Name
     keys: tuple[ShopKey, ...]
     return_secret: Secret
     """Signs what the customer's browser carries back to the shop."""
@@ -41,16 +52,16 @@ class ShopSettings:
 class PaymentSettings:
     """How payments live."""
 
-    amount_min: int = 1_000
+    amount_min: Rial = 1_000
     """Below this no bank takes a payment."""
-    amount_max: int = 2_000_000_000
+    amount_max: Rial = 2_000_000_000
     """The daily cap per payer is 200 million toman; more is a mistake in the shop."""
-    expires_in_default: int = 1_200
-    expires_in_min: int = 60
-    expires_in_max: int = 86_400
-    attempts_max: int = 8
+    expires_in_default: Annotated[int, Field(ge=60, le=86_400)] = 1_200
+    expires_in_min: Annotated[int, Field(ge=60, le=86_400)] = 60
+    expires_in_max: Annotated[int, Field(ge=60, le=86_400)] = 86_400
+    attempts_max: Count = 8
     """A customer who failed this often will not succeed by one more try."""
-    returns_max: int = 20
+    returns_max: Count = 20
     """Distinct returns journaled per attempt, so that nobody can make the journal grow without bound."""
 
 
@@ -58,36 +69,63 @@ class PaymentSettings:
 class EngineSettings:
     """How long the engine waits for banks, and how often it asks again."""
 
-    start_deadline_seconds: float = 8.0
+    start_deadline_seconds: Seconds = 8.0
     """All token tries of one hand-over together; a customer leaves after about ten seconds."""
-    connect_seconds: float = 3.0
-    start_seconds: float = 5.0
+    connect_seconds: Seconds = 3.0
+    start_seconds: Seconds = 5.0
     """One token call; leaves room for a second gateway within the deadline."""
-    verify_seconds: float = 10.0
+    verify_seconds: Seconds = 10.0
     """Verify, settle, reverse and refund: issuers behind the bank can be slow."""
-    inquire_seconds: float = 5.0
-    ask_before_retry_seconds: float = 2.0
+    inquire_seconds: Seconds = 5.0
+    ask_before_retry_seconds: Seconds = 2.0
     """How long a new attempt waits for word on the earlier ones; no answer is unknown."""
-    return_wait_seconds: float = 8.0
+    return_wait_seconds: Seconds = 8.0
     """How long a returning customer waits for the verify before the shop is told `processing`."""
-    repeat_first_seconds: float = 1.0
+    repeat_first_seconds: Seconds = 1.0
     """The pause before a lost verify is asked again; it doubles each time…"""
-    repeat_max_seconds: float = 60.0
+    repeat_max_seconds: Seconds = 60.0
     """…up to this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionSettings:
+    """How the daemon connects to one gateway's bank."""
+
+    connections_max: int = 64
+    """Open at once; banks cut off addresses that open hundreds."""
+    waiting_max: int = 256
+    """Calls that wait for a connection; more could not be served before their deadlines anyway."""
+    warm: int = 2
+    """Connections opened at start per address, so that the first customers wait for no handshake."""
+    idle_seconds: float = 15.0
+    """How long a connection is kept unused: less than the 20 s after which common Java servers close it."""
+    reply_pause_seconds: float = 3.0
+    """The longest pause within a reply; before its first byte only the operation's own time counts."""
+    resolve_seconds: float = 60.0
+    """How long an address is believed before the name is looked up again."""
+    ca_file: str | None = None
+    """Certificates to trust instead of the system's."""
+    ciphers: str | None = None
+    """OpenSSL's cipher list, such as `DEFAULT@SECLEVEL=1` for banks with old servers."""
+    allow_http: bool = False
+    """Whether calls may go over plain http to hosts that are not loopback."""
+    user_agent: str | None = None
+    """None: our name and version. Empty: an empty header, which one bank wants."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalSettings:
     """The journal's file and its limits."""
 
-    path: str = "var/gatewayd.db"
-    low_water_bytes: int = 268_435_456
+    path: Annotated[str, Field(min_length=1)] = "var/gatewayd.db"
+    """Relative to the directory that the daemon is started in."""
+    low_water_bytes: Bytes = 268_435_456
     """Below this much free disk new payments are refused; what is open still fits."""
-    ballast_bytes: int = 67_108_864
+    ballast_bytes: Bytes = 67_108_864
     """A file kept to be dropped when the disk is full all the same."""
-    pace_seconds: float = 0.002
+    pace_seconds: Annotated[float, Field(ge=0, le=1)] = 0.002
     """The least time between two commits: 500 a second at most; commits cost, events hardly."""
-    queue_max: int = 100_000
+    queue_max: Count = 100_000
     """Events waiting for a commit; beyond this new payments are refused."""
 
 
@@ -95,14 +133,14 @@ class JournalSettings:
 class WebSettings:
     """The public listener's limits."""
 
-    body_max_bytes: int = 65_536
-    connections_per_address_max: int = 256
+    body_max_bytes: Annotated[int, Field(ge=1_024, le=16_777_216)] = 65_536
+    connections_per_address_max: Count = 256
     """Not for trusted proxies, whose addresses stand for many customers."""
-    requests_in_flight_max: int = 2_000
+    requests_in_flight_max: Count = 2_000
     """Above this new payments are refused before anything else suffers."""
-    drain_seconds: float = 30.0
+    drain_seconds: Seconds = 30.0
     """How long a stopping daemon lets what is in flight finish."""
-    same_token_seconds: float = 20.0
+    same_token_seconds: Seconds = 20.0
     """A reload of the hand-over page within this time hands over the same token."""
 
 

@@ -1,6 +1,7 @@
 """A string that hides itself in repr, logs, errors and tracebacks.
 
-`reveal()` is the only way to the text, so that a search for it lists every place where a secret is used.
+`reveal()` is the only way to the text, so that a search for it lists every place where a secret is
+used.
 """
 
 import hmac
@@ -35,4 +36,9 @@ class Secret:
         from_text = core_schema.no_info_after_validator_function(
             cls, core_schema.str_schema(strict=True, min_length=1)
         )
-        return core_schema.union_schema([core_schema.is_instance_schema(cls), from_text])
+        return core_schema.json_or_python_schema(
+            json_schema=from_text,
+            python_schema=core_schema.union_schema(
+                [core_schema.is_instance_schema(cls), from_text]
+            ),
+        )

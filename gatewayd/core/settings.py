@@ -1,8 +1,9 @@
-"""What an operator may set, beside gateways and routing: every limit with its default and its reason.
+"""What an operator may set, beside gateways and routing: each limit with its default and reason.
 
-These are plain frozen dataclasses; the configuration file is read into them, and nothing re-reads it afterwards.
-Durations are seconds unless the name says otherwise, money is rial. The annotations hold the bounds that the reader of
-the file enforces; what must hold between fields is checked there too. Code that builds one by hand is trusted.
+These are plain frozen dataclasses; the configuration file is read into them, and nothing re-reads
+it afterwards. Durations are seconds unless the name says otherwise, money is rial. The annotations
+hold the bounds that the reader of the file enforces; what must hold between fields is checked there
+too. Code that builds one by hand is trusted.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ Rial = Annotated[int, Field(ge=1, le=2**53)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Bytes = Annotated[int, Field(ge=0, le=2**40)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
-"""What shops, gateways and keys are called: it stands in logs, metrics, addresses and file names."""
+"""What shops, gateways and keys are called; it stands in logs, metrics and addresses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,7 @@ class PaymentSettings:
     attempts_max: Count = 8
     """A customer who failed this often will not succeed by one more try."""
     returns_max: Count = 20
-    """Distinct returns journaled per attempt, so that nobody can make the journal grow without bound."""
+    """Distinct returns journaled per attempt: nobody can make the journal grow without bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,515 @@
+"""A payment and its attempts: the table of what may happen, and the one function that makes it happen.
+
+Rules:
+
+* Which event is legal in which state stands in `TRANSITIONS`, and nowhere else. A missing pair raises
+  `IllegalTransition` and nothing has changed.
+* `apply(payment, event)` is pure; replaying a payment's events in order gives the payment.
+* Nothing here knows a bank, a deadline or a clock: what to do next is `plan`'s, what a return or a receipt is worth
+  is `judge`'s, what to call it outside is `status`'s.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from gatewayd.core import events as ev
+from gatewayd.core.money import Currency
+from gatewayd.core.terms import (
+    Claim,
+    CodeClass,
+    Finding,
+    Payer,
+    Receipt,
+    Redirect,
+    Refusal,
+    Split,
+)
+from gatewayd.core.values import changed
+
+
+class State(StrEnum):
+    """Where an attempt stands."""
+
+    STARTING = "starting"
+    """A token is asked for."""
+    NOT_STARTED = "not_started"
+    """No token: refused or lost. Final, and harmless: no payer ever held one."""
+    WITH_PAYER = "with_payer"
+    """A token was handed over; the payer can pay with it, also after a no."""
+    IN_DOUBT = "in_doubt"
+    """It may be paid, by a claim, an inquiry or a verify without an answer: the bank must be asked."""
+    VERIFYING = "verifying"
+    """The bank is being asked to confirm, to keep the money."""
+    VERIFIED = "verified"
+    """Proven, and kept; ours too where the bank has no settle."""
+    SETTLING = "settling"
+    SETTLED = "settled"
+    REVERSING = "reversing"
+    """Kept money is being given back."""
+    VERIFYING_TO_RETURN = "verifying_to_return"
+    """The bank is being asked to confirm, so that held money can be given back."""
+    OWED = "owed"
+    """Money is ours that must not be kept."""
+    RETURNING = "returning"
+    """It is being given back."""
+    GIVEN_BACK = "given_back"
+    """The bank says that the money went back."""
+    IN_REVIEW = "in_review"
+    """Nothing is left that may be done without a person."""
+    LAPSED = "lapsed"
+    """The bank's time is over; what was taken goes back by itself."""
+
+
+KEPT: Final = frozenset({State.VERIFIED, State.SETTLING, State.SETTLED, State.REVERSING})
+"""Kept is an attempt from its proof until its money is given back: at most one of a payment."""
+UNKNOWN: Final = frozenset({State.IN_DOUBT, State.VERIFYING, State.VERIFYING_TO_RETURN})
+"""Money may have moved, and we do not know."""
+CLAIMED: Final = "Returned:claim"
+_KEEP: Final = "VerifyRequested:keep"
+_RETURN: Final = "VerifyRequested:return"
+
+ANYWHERE: Final = frozenset({"Returned:no", "Returned:unclear", "Returned:foreign"})
+"""Notes that are legal in every state and move none."""
+
+TRANSITIONS: Final[Mapping[State, Mapping[str, State]]] = {
+    State.STARTING: {
+        "Started": State.WITH_PAYER,
+        "StartRefused": State.NOT_STARTED,
+        "StartLost": State.NOT_STARTED,
+    },
+    State.NOT_STARTED: {},
+    State.WITH_PAYER: {
+        "HandedOver": State.WITH_PAYER,
+        CLAIMED: State.IN_DOUBT,
+        "ReferenceTaken": State.WITH_PAYER,
+        _KEEP: State.VERIFYING,  # the only question that some banks answer
+        "Asked:paid": State.IN_DOUBT,
+        "Asked:verified": State.IN_DOUBT,
+        "Asked:not_paid": State.WITH_PAYER,
+        "Asked:pending": State.WITH_PAYER,
+        "Asked:unknown": State.WITH_PAYER,
+        "Asked:reversed": State.GIVEN_BACK,
+        "LeftToReview": State.IN_REVIEW,
+        "Lapsed": State.LAPSED,
+    },
+    State.IN_DOUBT: {
+        "HandedOver": State.IN_DOUBT,
+        CLAIMED: State.IN_DOUBT,
+        "ReferenceTaken": State.IN_DOUBT,
+        "ClaimRejected": State.WITH_PAYER,
+        _KEEP: State.VERIFYING,
+        _RETURN: State.VERIFYING_TO_RETURN,
+        "Asked:paid": State.IN_DOUBT,
+        "Asked:verified": State.IN_DOUBT,
+        "Asked:not_paid": State.WITH_PAYER,
+        "Asked:pending": State.IN_DOUBT,
+        "Asked:unknown": State.IN_DOUBT,
+        "Asked:reversed": State.GIVEN_BACK,
+        "LeftToReview": State.IN_REVIEW,
+        "Lapsed": State.LAPSED,
+    },
+    State.VERIFYING: {
+        CLAIMED: State.VERIFYING,
+        "Verified": State.VERIFIED,
+        "Mismatched": State.OWED,
+        "Mismatched:already": State.IN_REVIEW,
+        "VerifyRefused": State.WITH_PAYER,  # a no to a claim is not a no to the attempt
+        "VerifyLost": State.IN_DOUBT,  # not knowing is not failing: ask again
+    },
+    State.VERIFIED: {
+        CLAIMED: State.VERIFIED,
+        "SettleRequested": State.SETTLING,
+        "ReverseRequested": State.REVERSING,
+    },
+    State.SETTLING: {
+        CLAIMED: State.SETTLING,
+        "Settled": State.SETTLED,
+        "SettleRefused": State.GIVEN_BACK,
+        "SettleLost": State.VERIFIED,
+    },
+    State.SETTLED: {
+        CLAIMED: State.SETTLED,
+        "ReverseRequested": State.REVERSING,
+    },
+    State.REVERSING: {
+        CLAIMED: State.REVERSING,
+        "Reversed": State.GIVEN_BACK,
+        "ReverseRefused": State.VERIFIED,
+        "ReverseLost": State.VERIFIED,
+    },
+    State.VERIFYING_TO_RETURN: {
+        CLAIMED: State.VERIFYING_TO_RETURN,
+        "Verified": State.OWED,
+        "Mismatched": State.OWED,
+        "Mismatched:already": State.OWED,
+        "VerifyRefused": State.WITH_PAYER,
+        "VerifyLost": State.IN_DOUBT,
+    },
+    State.OWED: {
+        CLAIMED: State.OWED,
+        "ReverseRequested": State.RETURNING,
+        "RefundRequested": State.RETURNING,
+        "LeftToReview": State.IN_REVIEW,
+    },
+    State.RETURNING: {
+        CLAIMED: State.RETURNING,
+        "Reversed": State.GIVEN_BACK,
+        "ReverseRefused": State.OWED,
+        "ReverseLost": State.OWED,
+        "Refunded": State.GIVEN_BACK,
+        "RefundRefused": State.OWED,
+        "RefundLost": State.IN_REVIEW,  # never repeated blindly
+    },
+    State.GIVEN_BACK: {CLAIMED: State.GIVEN_BACK},
+    State.IN_REVIEW: {
+        CLAIMED: State.IN_REVIEW,
+        "ReverseRequested": State.RETURNING,  # an operator's doing
+        "Asked:reversed": State.GIVEN_BACK,
+    },
+    State.LAPSED: {CLAIMED: State.IN_DOUBT},
+}
+
+
+class IllegalTransition(Exception):
+    """A bug: this event cannot happen in this state."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One gateway's try at a payment."""
+
+    number: int
+    gateway: str
+    bank_order: int
+    settles: bool
+    state: State
+    began_ms: int
+    changed_ms: int
+    """When it came into this state."""
+    redirect: Redirect | None = None
+    handed_ms: int | None = None
+    """The last hand-over to the payer."""
+    claim: Claim | None = None
+    """The return that is to be verified, or was."""
+    waiting: tuple[Claim, ...] = ()
+    """Further returns that came meanwhile with other fields, judged after this one."""
+    reference_taken: bool = False
+    """This attempt holds the reference of `claim`."""
+    doubt_ms: int | None = None
+    """Since when it may be paid."""
+    tries: int = 0
+    """Calls of the present kind (verify, settle, reverse) without a usable answer, in a row."""
+    tried_ms: int | None = None
+    """When the last call ended."""
+    explained: bool = False
+    """An earlier verify of ours was left without an answer: "already verified" may be its doing."""
+    no: Refusal | None = None
+    """The last definite no: a return that says so, or the bank's word."""
+    receipt: Receipt | None = None
+    card: str | None = None
+    asks: int = 0
+    asked_ms: int | None = None
+    ask_now: bool = False
+    """A return said nothing usable: ask before the usual time."""
+    reverse_refused: bool = False
+    refund_refused: bool = False
+    refund_order: int | None = None
+    returns_by_ms: int | None = None
+    """By when money that was taken is back on the card."""
+    digests: tuple[str, ...] = ()
+    """The distinct sets of fields that came back so far."""
+
+    @property
+    def token(self) -> str | None:
+        """The bank's name for it; None before the bank gave one."""
+        return self.redirect.token if self.redirect else None
+
+    @property
+    def kept(self) -> bool:
+        """Its money is kept."""
+        return self.state in KEPT
+
+    @property
+    def captured(self) -> bool:
+        """Its money is ours for good."""
+        return self.state is State.SETTLED or (self.state is State.VERIFIED and not self.settles)
+
+    @property
+    def unknown(self) -> bool:
+        """Money may have moved, and we do not know."""
+        return self.state in UNKNOWN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """An amount a shop wants paid, and its whole life here."""
+
+    number: int
+    shop: str
+    key: str
+    test: bool
+    order_id: str
+    amount: int
+    currency: Currency
+    return_url: str
+    locale: str
+    created_ms: int
+    expires_ms: int
+    version: int = 1
+    gateways: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    splits: tuple[Split, ...] = ()
+    payer: Payer | None = None
+    description: str = ""
+    metadata: Mapping[str, Any] | None = None
+    attempts: tuple[Attempt, ...] = ()
+    closed: ev.Closing | None = None
+    stopping: bool = False
+    """The shop wants it stopped; what arrives is given back."""
+    stop_refused: bool = False
+    """…and the bank would not."""
+    captured_ms: int | None = None
+    """When an attempt was first captured."""
+    refunded: int = 0
+    reviews: tuple[str, ...] = ()
+    """Unresolved reasons for a person to look."""
+
+    @property
+    def kept(self) -> Attempt | None:
+        """The attempt whose money is kept, if any."""
+        return next((attempt for attempt in self.attempts if attempt.kept), None)
+
+    @property
+    def latest(self) -> Attempt | None:
+        """The attempt that began last."""
+        return self.attempts[-1] if self.attempts else None
+
+    def attempt(self, number: int) -> Attempt | None:
+        """The attempt with this number."""
+        return self.attempts[number - 1] if 1 <= number <= len(self.attempts) else None
+
+
+def apply(payment: Payment | None, event: ev.Event, *, number: int = 0) -> Payment:
+    """The payment after `event`; IllegalTransition leaves everything as it was. `number` names a new payment."""
+    if isinstance(event, ev.Created):
+        if payment is not None:
+            raise IllegalTransition("Created twice")
+        return _created(event, number)
+    if payment is None:
+        raise IllegalTransition(f"{event.trigger} before Created")
+    version = payment.version + 1
+    match event:
+        case ev.StartRequested():
+            if event.attempt != len(payment.attempts) + 1:
+                raise IllegalTransition(f"attempt {event.attempt} after {len(payment.attempts)}")
+            if payment.closed or payment.stopping or payment.kept:
+                raise IllegalTransition("StartRequested on a payment that takes no further attempt")
+            begun = Attempt(
+                number=event.attempt,
+                gateway=event.gateway,
+                bank_order=event.bank_order,
+                settles=event.settles,
+                state=State.STARTING,
+                began_ms=event.at_ms,
+                changed_ms=event.at_ms,
+            )
+            return changed(payment, version=version, attempts=(*payment.attempts, begun))
+        case ev.AttemptEvent():
+            return _at_attempt(payment, event, version)
+        case ev.CancelRequested():
+            if payment.closed or payment.captured_ms is not None:
+                raise IllegalTransition("CancelRequested on a payment that has ended")
+            return changed(payment, version=version, stopping=True)
+        case ev.CancelRefused():
+            if not payment.stopping or payment.kept is None:
+                raise IllegalTransition("CancelRefused of what is not paid or not to be stopped")
+            reviews = (*payment.reviews, "the shop cancelled, but the bank gives nothing back")
+            return changed(payment, version=version, stop_refused=True, reviews=reviews)
+        case ev.Closed():
+            if (
+                payment.closed
+                or payment.kept
+                or any(a.state is State.VERIFYING for a in payment.attempts)
+            ):
+                raise IllegalTransition("Closed while closed, kept or about to be")
+            return changed(payment, version=version, closed=event.why)
+        case ev.ReviewRaised():
+            return changed(payment, version=version, reviews=(*payment.reviews, event.reason))
+        case ev.ReviewResolved():
+            return changed(payment, version=version, reviews=())
+        case _:
+            raise IllegalTransition(f"{event.trigger}: unknown")
+
+
+def allows(payment: Payment, event: ev.Event) -> bool:
+    """Whether `event` is legal now."""
+    try:
+        apply(payment, event)
+    except IllegalTransition:
+        return False
+    return True
+
+
+def _created(event: ev.Created, number: int) -> Payment:
+    private = event.private
+    payer = private.get("payer")
+    return Payment(
+        number=number,
+        shop=event.shop,
+        key=event.key,
+        test=event.test,
+        order_id=event.order_id,
+        amount=event.amount,
+        currency=event.currency,
+        return_url=event.return_url,
+        locale=event.locale,
+        created_ms=event.at_ms,
+        expires_ms=event.expires_ms,
+        gateways=event.gateways,
+        methods=event.methods,
+        splits=event.splits,
+        payer=_payer(payer) if payer else None,
+        description=private.get("description", ""),
+        metadata=private.get("metadata"),
+    )
+
+
+def _payer(fields: Mapping[str, Any]) -> Payer:
+    return Payer(**{**fields, "allowed_cards": tuple(fields.get("allowed_cards", ()))})
+
+
+def _at_attempt(payment: Payment, event: ev.AttemptEvent, version: int) -> Payment:
+    attempt = payment.attempt(event.attempt)
+    if attempt is None:
+        raise IllegalTransition(f"{event.trigger}: no attempt {event.attempt}")
+    trigger = event.trigger
+    if trigger in ANYWHERE:
+        state = attempt.state
+    else:
+        found = TRANSITIONS[attempt.state].get(trigger)
+        if found is None:
+            raise IllegalTransition(f"{trigger} while {attempt.state}")
+        state = found
+    if trigger == _KEEP and (
+        payment.closed
+        or any(other.kept or other.state is State.VERIFYING for other in payment.attempts)
+    ):
+        raise IllegalTransition("a second attempt would be kept, or one of a closed payment")
+    if state is not attempt.state:
+        attempt = changed(attempt, state=state, changed_ms=event.at_ms)
+    after = _after(attempt, event)
+    attempts = tuple(after if other.number == after.number else other for other in payment.attempts)
+    captured_ms = payment.captured_ms
+    if captured_ms is None and after.captured:
+        captured_ms = event.at_ms
+    reviews = payment.reviews
+    if isinstance(event, ev.LeftToReview):
+        reviews = (*reviews, event.reason)
+    return changed(
+        payment, version=version, attempts=attempts, captured_ms=captured_ms, reviews=reviews
+    )
+
+
+def _after(attempt: Attempt, event: ev.AttemptEvent) -> Attempt:
+    """The attempt with what the event adds; its state is already the new one."""
+    at = event.at_ms
+    match event:
+        case ev.Started(redirect=redirect):
+            return changed(attempt, redirect=redirect, handed_ms=at)
+        case ev.StartRefused(refusal=refusal):
+            return changed(attempt, no=refusal)
+        case ev.StartLost(cause=cause):
+            return changed(attempt, no=Refusal(cause=CodeClass.GATEWAY, code="", message=cause))
+        case ev.HandedOver():
+            return changed(attempt, handed_ms=at)
+        case ev.Returned():
+            return _returned(attempt, event)
+        case ev.ReferenceTaken():
+            return changed(attempt, reference_taken=True)
+        case ev.ClaimRejected(why=why):
+            no = Refusal(cause=CodeClass.NOT_PAID, code="", message=f"claim rejected: {why}")
+            return _next_claim(changed(attempt, no=no), at)
+        case ev.VerifyRefused(refusal=refusal):
+            return _next_claim(changed(attempt, no=refusal, tried_ms=at, explained=False), at)
+        case ev.VerifyLost() | ev.SettleLost() | ev.ReverseLost():
+            explained = attempt.explained or (isinstance(event, ev.VerifyLost) and event.reached)
+            doubt_ms = attempt.doubt_ms if attempt.doubt_ms is not None else at
+            return changed(
+                attempt,
+                tries=attempt.tries + 1,
+                tried_ms=at,
+                explained=explained,
+                doubt_ms=doubt_ms,
+            )
+        case ev.Verified() | ev.Mismatched():
+            card = event.private.get("card")
+            return changed(attempt, receipt=event.receipt, card=card, tries=0, tried_ms=at, no=None)
+        case ev.Settled():
+            return changed(attempt, tries=0, tried_ms=at)
+        case ev.Reversed(returns_by_ms=returns_by_ms) | ev.Refunded(returns_by_ms=returns_by_ms):
+            return changed(attempt, tries=0, tried_ms=at, returns_by_ms=returns_by_ms)
+        case ev.Lapsed(returns_by_ms=returns_by_ms):
+            return changed(attempt, returns_by_ms=returns_by_ms)
+        case ev.SettleRefused(refusal=refusal):
+            return changed(attempt, no=refusal, tried_ms=at)
+        case ev.ReverseRefused():
+            return changed(attempt, tries=0, tried_ms=at, reverse_refused=True)
+        case ev.RefundRequested(refund_order=refund_order):
+            return changed(attempt, refund_order=refund_order)
+        case ev.RefundRefused():
+            return changed(attempt, tries=0, tried_ms=at, refund_refused=True)
+        case ev.Asked():
+            return _asked(attempt, event)
+        case _:
+            return attempt
+
+
+def _returned(attempt: Attempt, event: ev.Returned) -> Attempt:
+    digests = (*attempt.digests, event.digest)
+    match event.standing:
+        case ev.Standing.CLAIM if attempt.state is State.IN_DOUBT and attempt.claim is None:
+            doubt_ms = attempt.doubt_ms if attempt.doubt_ms is not None else event.at_ms
+            return changed(attempt, digests=digests, claim=event.claim, doubt_ms=doubt_ms)
+        case ev.Standing.CLAIM:
+            return changed(attempt, digests=digests, waiting=(*attempt.waiting, event.claim))
+        case ev.Standing.NO:
+            no = Refusal(cause=event.claim.outcome, code=event.claim.code)
+            return changed(attempt, digests=digests, no=no)
+        case ev.Standing.UNCLEAR:
+            return changed(attempt, digests=digests, ask_now=True)
+        case ev.Standing.FOREIGN:
+            return changed(attempt, digests=digests)
+
+
+def _next_claim(attempt: Attempt, at_ms: int) -> Attempt:
+    """Put the judged claim aside; if another return waits, the attempt is in doubt by that one."""
+    if attempt.waiting:
+        return changed(
+            attempt,
+            state=State.IN_DOUBT,
+            changed_ms=at_ms,
+            claim=attempt.waiting[0],
+            waiting=attempt.waiting[1:],
+            reference_taken=False,
+            doubt_ms=at_ms,
+            tries=0,
+        )
+    return changed(attempt, claim=None, reference_taken=False, doubt_ms=None, tries=0)
+
+
+def _asked(attempt: Attempt, event: ev.Asked) -> Attempt:
+    asked = changed(attempt, asks=attempt.asks + 1, asked_ms=event.at_ms, ask_now=False)
+    match event.inquiry.finding:
+        case Finding.PAID | Finding.VERIFIED:
+            claim = asked.claim
+            if claim is None and event.inquiry.reference:
+                claim = Claim(outcome=CodeClass.OK, reference=event.inquiry.reference)
+            doubt_ms = asked.doubt_ms if asked.doubt_ms is not None else event.at_ms
+            return changed(asked, claim=claim, doubt_ms=doubt_ms, no=None)
+        case Finding.NOT_PAID:
+            no = Refusal(cause=CodeClass.NOT_PAID, code="", message="inquiry: not paid")
+            return _next_claim(changed(asked, no=asked.no or no, explained=False), event.at_ms)
+        case _:
+            return asked

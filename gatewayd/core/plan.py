@@ -1,0 +1,364 @@
+"""What a payment needs now: the one pure answer for boot, timer, return and operator alike.
+
+`plan` looks at every attempt, knows each gateway's deadlines, and gives the action that is due first. It decides; it
+never acts. The rules that it keeps:
+
+* Money that may be ours is asked for until the bank has given a definite answer. A verify that was left without an
+  answer is asked again, also when the payment could not be kept any more, for it may have taken effect.
+* At most one attempt is kept. Others in doubt wait for the first; 60 s before their own deadline they are left to
+  lapse where the bank gives money back by itself, or to a person where it is held.
+* Held money that cannot be kept is verified to be given back, but only while the bank still reverses for two minutes
+  or refunds; otherwise it is left untouched to a person.
+* Every attempt with a payer is asked for before its time is over, where its bank can be asked. A bank that can only
+  be asked by a verify is asked only while the payment could keep what it finds.
+* Nothing is expired while anything is in doubt.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from gatewayd.core import events as ev
+from gatewayd.core.payment import Attempt, Payment, State
+from gatewayd.core.settings import EngineSettings
+from gatewayd.core.terms import AddressedBy, Ask, CodeClass, IfUnverified, Traits
+
+SECOND_LEFT_MS: Final = 60_000
+"""How long before its own deadline a second attempt stops waiting for the first."""
+REVERSE_ROOM_MS: Final = 120_000
+"""Held money is verified to be given back only while its reverse is open at least this long."""
+BANKS_RETURN_MS: Final = 72 * 3_600_000
+"""The longest that banks take, by their own rule, until returned money is on the card."""
+ASK_WITHOUT_END_MS: Final = 24 * 3_600_000
+"""A verify that may have taken effect is asked for this long; then a person takes over."""
+CLAIM_AGAIN_MS: Final = 3_000
+"""The pause before a reference that another payment holds is tried again."""
+INQUIRY_PAUSES_MS: Final = (90_000, 180_000, 300_000, 600_000)
+"""When an absent payer's bank is asked after the hand-over, then every ten minutes to the end."""
+LAST_ASK_MS: Final = 180_000
+"""The last question before the end of an attempt leaves this long to act on the answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """Something to do for a payment, not before `due_ms`."""
+
+    due_ms: int
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verify(Action):
+    """Ask the bank to confirm."""
+
+    purpose: ev.Purpose
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeReference(Action):
+    """Take hold of the claim's reference, so that no other payment can use it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle(Action):
+    """Ask the bank to pay out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reverse(Action):
+    """Ask the bank to give all of it back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund(Action):
+    """Ask the bank to refund what it does not reverse."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inquire(Action):
+    """Ask the bank without changing anything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note(Action):
+    """Nothing to ask: write this down. Its time is set when it is written."""
+
+    event: ev.Event
+
+
+def plan(
+    payment: Payment,
+    now_ms: int,
+    traits: Mapping[str, Traits],
+    settings: EngineSettings,
+    busy: frozenset[int] = frozenset(),
+) -> Action | None:
+    """The action that is due first, perhaps later than now; None: this payment needs nothing any more.
+
+    `busy` holds the attempts for which a call is out; they are left alone until it has ended.
+    """
+    view = _View(payment, now_ms, traits, settings, busy)
+    return min(view.actions(), key=lambda action: action.due_ms, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """One look at a payment."""
+
+    payment: Payment
+    now_ms: int
+    traits: Mapping[str, Traits]
+    settings: EngineSettings
+    busy: frozenset[int]
+
+    def actions(self) -> Iterator[Action]:
+        for attempt in self.payment.attempts:
+            if attempt.number not in self.busy:
+                yield from self._for_attempt(attempt, self.traits[attempt.gateway])
+        yield from self._for_payment()
+
+    # --- the payment as a whole
+
+    @property
+    def _open(self) -> bool:
+        """Whether what is found now could still be kept."""
+        payment = self.payment
+        return payment.closed is None and not payment.stopping and payment.kept is None
+
+    def _for_payment(self) -> Iterator[Action]:
+        payment = self.payment
+        if payment.closed is not None or payment.kept is not None:
+            return
+        if any(attempt.unknown or attempt.state is State.STARTING for attempt in payment.attempts):
+            return
+        if payment.stopping:
+            yield self._close(ev.Closing.CANCELLED_BY_SHOP, self.now_ms)
+            return
+        latest = payment.latest
+        if (
+            latest
+            and latest.state is State.WITH_PAYER
+            and latest.no
+            and latest.no.cause is CodeClass.CANCELLED
+        ):
+            yield self._close(ev.Closing.CANCELLED_BY_PAYER, self.now_ms)
+        elif all(_resolved(attempt) for attempt in payment.attempts):
+            said_no = latest is not None and latest.state is State.WITH_PAYER
+            yield self._close(
+                ev.Closing.FAILED if said_no else ev.Closing.EXPIRED, payment.expires_ms
+            )
+
+    def _close(self, why: ev.Closing, due_ms: int) -> Note:
+        return Note(due_ms=due_ms, event=ev.Closed(at_ms=due_ms, why=why))
+
+    # --- one attempt
+
+    def _for_attempt(self, attempt: Attempt, traits: Traits) -> Iterator[Action]:
+        match attempt.state:
+            case State.WITH_PAYER:
+                yield from self._with_payer(attempt, traits)
+            case State.IN_DOUBT:
+                yield self._in_doubt(attempt, traits)
+            case State.VERIFIED | State.SETTLED:
+                yield from self._kept(attempt, traits)
+            case State.OWED:
+                yield self._owed(attempt, traits)
+            case State.STARTING:
+                yield self._note(attempt, ev.StartLost, cause="interrupted")
+            case State.VERIFYING | State.VERIFYING_TO_RETURN:
+                yield self._note(attempt, ev.VerifyLost, cause="interrupted")
+            case State.SETTLING:
+                yield self._note(attempt, ev.SettleLost, cause="interrupted")
+            case State.REVERSING:
+                yield self._note(attempt, ev.ReverseLost, cause="interrupted")
+            case State.RETURNING:
+                refunding = attempt.refund_order is not None
+                yield self._note(
+                    attempt, ev.RefundLost if refunding else ev.ReverseLost, cause="interrupted"
+                )
+            case State.NOT_STARTED | State.GIVEN_BACK | State.IN_REVIEW | State.LAPSED:
+                pass
+
+    def _with_payer(self, attempt: Attempt, traits: Traits) -> Iterator[Action]:
+        ends_ms = _lapses_ms(attempt, traits)
+        due_ms = self._next_ask_ms(attempt, traits)
+        match traits.ask:
+            case Ask.INQUIRY if due_ms is not None and (
+                self._open or traits.unverified is IfUnverified.HELD
+            ):
+                yield Inquire(due_ms=due_ms, attempt=attempt.number)
+            case Ask.VERIFY if (
+                due_ms is not None and self._open and not self._another_unknown(attempt)
+            ):
+                yield Verify(due_ms=due_ms, attempt=attempt.number, purpose=ev.Purpose.KEEP)
+            case _:
+                pass
+        if self.payment.closed is None and self.payment.kept is None:
+            yield self._lapse(attempt, ends_ms, ends_ms)
+
+    def _next_ask_ms(self, attempt: Attempt, traits: Traits) -> int | None:
+        """When this attempt's bank is asked next; None: not any more."""
+        if attempt.ask_now:
+            return self.now_ms
+        handed_ms = attempt.handed_ms or attempt.began_ms
+        ends_ms = _lapses_ms(attempt, traits)
+        asked_ms = attempt.asked_ms if traits.ask is Ask.INQUIRY else attempt.tried_ms
+        return next(
+            (
+                due_ms
+                for due_ms in _asks_ms(handed_ms, ends_ms, traits)
+                if asked_ms is None or due_ms > asked_ms
+            ),
+            None,
+        )
+
+    def _in_doubt(self, attempt: Attempt, traits: Traits) -> Action:
+        doubt_ms = attempt.doubt_ms if attempt.doubt_ms is not None else attempt.changed_ms
+        verify_by_ms = doubt_ms + traits.verify_within_seconds * 1000
+        held = traits.unverified is IfUnverified.HELD
+        if attempt.explained and self.now_ms >= doubt_ms + ASK_WITHOUT_END_MS:
+            return self._review(attempt, "the bank gave no answer for a day")
+        if self._open:
+            if self._another_first(attempt) and not attempt.explained:
+                return self._let_go(attempt, traits, verify_by_ms - SECOND_LEFT_MS, verify_by_ms)
+            if not attempt.explained and self.now_ms >= verify_by_ms:
+                return self._let_go(attempt, traits, self.now_ms, verify_by_ms)
+            if traits.addressed_by is AddressedBy.REFERENCE and not attempt.reference_taken:
+                return TakeReference(
+                    due_ms=self._again_ms(attempt, CLAIM_AGAIN_MS), attempt=attempt.number
+                )
+            return self._verify(attempt, ev.Purpose.KEEP)
+        stopping = self.payment.closed is None and self.payment.kept is None
+        if not attempt.explained and not held:
+            return self._lapse(attempt, self.now_ms, verify_by_ms)
+        if stopping and not self._another_first(attempt):
+            return self._verify(attempt, ev.Purpose.KEEP)  # proven first, then given back
+        if (
+            attempt.explained
+            or traits.refunds
+            or self._reverse_open(attempt, traits, REVERSE_ROOM_MS)
+        ):
+            return self._verify(attempt, ev.Purpose.GIVE_BACK)
+        return self._review(attempt, "held money that came too late to be given back by us")
+
+    def _kept(self, attempt: Attempt, traits: Traits) -> Iterator[Action]:
+        if self.payment.stopping:
+            if self.payment.stop_refused:
+                pass
+            elif (
+                attempt.state is State.VERIFIED
+                and not attempt.reverse_refused
+                and self._reverse_open(attempt, traits, 0)
+            ):
+                yield Reverse(due_ms=self._again_ms(attempt), attempt=attempt.number)
+                return
+            elif attempt.captured:
+                yield Note(due_ms=self.now_ms, event=ev.CancelRefused(at_ms=self.now_ms))
+                return
+        if not attempt.captured:
+            yield Settle(due_ms=self._again_ms(attempt), attempt=attempt.number)
+
+    def _owed(self, attempt: Attempt, traits: Traits) -> Action:
+        if not attempt.reverse_refused and self._reverse_open(attempt, traits, 0):
+            return Reverse(due_ms=self._again_ms(attempt), attempt=attempt.number)
+        if traits.refunds and not attempt.refund_refused:
+            return Refund(due_ms=self.now_ms, attempt=attempt.number)
+        return self._review(attempt, "money that is not ours and that the bank does not take back")
+
+    # --- pieces
+
+    def _another_unknown(self, attempt: Attempt) -> bool:
+        return any(
+            other.unknown for other in self.payment.attempts if other.number != attempt.number
+        )
+
+    def _another_first(self, attempt: Attempt) -> bool:
+        """Whether another attempt is being asked about, or came into doubt before this one."""
+        mine = (attempt.doubt_ms or attempt.changed_ms, attempt.number)
+        return any(
+            other.state is State.VERIFYING
+            or (
+                other.state is State.IN_DOUBT
+                and (other.doubt_ms or other.changed_ms, other.number) < mine
+            )
+            for other in self.payment.attempts
+            if other.number != attempt.number
+        )
+
+    def _reverse_open(self, attempt: Attempt, traits: Traits, room_ms: int) -> bool:
+        """Whether the bank still reverses, with `room_ms` to spare, counted from when we learnt of the payment."""
+        within = traits.reverse_within_seconds
+        if within is None:
+            return False
+        since_ms = attempt.doubt_ms if attempt.doubt_ms is not None else attempt.changed_ms
+        return self.now_ms + room_ms < since_ms + within * 1000
+
+    def _again_ms(self, attempt: Attempt, first_ms: int | None = None) -> int:
+        """When a call that was left without an answer is made again: growing pauses, none before the first."""
+        if attempt.tries == 0 or attempt.tried_ms is None:
+            return self.now_ms
+        first = first_ms if first_ms is not None else int(self.settings.repeat_first_seconds * 1000)
+        longest = int(self.settings.repeat_max_seconds * 1000)
+        return attempt.tried_ms + min(first << min(attempt.tries - 1, 20), longest)
+
+    def _verify(self, attempt: Attempt, purpose: ev.Purpose) -> Verify:
+        return Verify(due_ms=self._again_ms(attempt), attempt=attempt.number, purpose=purpose)
+
+    def _let_go(self, attempt: Attempt, traits: Traits, due_ms: int, ended_ms: int) -> Note:
+        if traits.unverified is IfUnverified.HELD:
+            return self._review(attempt, "held money that could not be verified in time", due_ms)
+        return self._lapse(attempt, due_ms, ended_ms)
+
+    def _lapse(self, attempt: Attempt, due_ms: int, ended_ms: int) -> Note:
+        event = ev.Lapsed(
+            at_ms=due_ms, attempt=attempt.number, returns_by_ms=ended_ms + BANKS_RETURN_MS
+        )
+        return Note(due_ms=due_ms, attempt=attempt.number, event=event)
+
+    def _review(self, attempt: Attempt, reason: str, due_ms: int | None = None) -> Note:
+        due_ms = self.now_ms if due_ms is None else due_ms
+        event = ev.LeftToReview(at_ms=due_ms, attempt=attempt.number, reason=reason)
+        return Note(due_ms=due_ms, attempt=attempt.number, event=event)
+
+    def _note(
+        self,
+        attempt: Attempt,
+        kind: type[ev.StartLost | ev.VerifyLost | ev.SettleLost | ev.ReverseLost | ev.RefundLost],
+        *,
+        cause: str,
+    ) -> Note:
+        event = kind(at_ms=self.now_ms, attempt=attempt.number, cause=cause)
+        return Note(due_ms=self.now_ms, attempt=attempt.number, event=event)
+
+
+def _resolved(attempt: Attempt) -> bool:
+    """Whether nothing more is expected of this attempt while its payment is open."""
+    match attempt.state:
+        case State.NOT_STARTED | State.GIVEN_BACK | State.IN_REVIEW | State.LAPSED:
+            return True
+        case State.WITH_PAYER:
+            return attempt.no is not None
+        case _:
+            return False
+
+
+def _lapses_ms(attempt: Attempt, traits: Traits) -> int:
+    """When the bank's time for this attempt is surely over."""
+    handed_ms = attempt.handed_ms or attempt.began_ms
+    return handed_ms + (traits.token_life_seconds + traits.verify_within_seconds) * 1000
+
+
+def _asks_ms(handed_ms: int, ends_ms: int, traits: Traits) -> Iterator[int]:
+    """The times at which an absent payer's bank is asked."""
+    last_ms = ends_ms - LAST_ASK_MS
+    if traits.ask is Ask.VERIFY:
+        # Asking may capture, so it is done as rarely as the deadline allows: whoever paid since the last question
+        # is still in time at the next.
+        pause_ms = max(traits.verify_within_seconds * 1000 - LAST_ASK_MS, 60_000)
+        yield from (due_ms for due_ms in range(handed_ms + pause_ms, ends_ms, pause_ms))
+        return
+    for pause_ms in INQUIRY_PAUSES_MS:
+        if handed_ms + pause_ms < last_ms:
+            yield handed_ms + pause_ms
+    yield from range(handed_ms + 1_200_000, last_ms, 600_000)
+    yield max(last_ms, handed_ms + 60_000)

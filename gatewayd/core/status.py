@@ -1,0 +1,122 @@
+"""What a payment is called outside: its public status, where its money is, and by when it is back.
+
+The first status that fits holds, in the order of the rules below. `cancelled`, `failed` and `expired` are final, and so
+is `paid` but for a reversal.
+"""
+
+from enum import StrEnum
+
+from gatewayd.core.events import Closing
+from gatewayd.core.payment import Attempt, Payment, State
+
+
+class Status(StrEnum):
+    """The public status of a payment."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    AUTHORIZED = "authorized"
+    PAID = "paid"
+    REVERSED = "reversed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+class Money(StrEnum):
+    """Where the payer's money is, as far as we know."""
+
+    UNKNOWN = "unknown"
+    AT_BANK = "at_bank"
+    OURS = "ours"
+    RETURNING = "returning"
+    RETURNED = "returned"
+    NONE = "none"
+
+
+FINAL = frozenset({Status.CANCELLED, Status.FAILED, Status.EXPIRED, Status.REVERSED})
+HOLDS_ORDER = frozenset({Status.PENDING, Status.PROCESSING, Status.AUTHORIZED, Status.PAID})
+"""While a payment is one of these, its order cannot be paid by another."""
+
+_CLOSED = {
+    Closing.CANCELLED_BY_PAYER: Status.CANCELLED,
+    Closing.CANCELLED_BY_SHOP: Status.CANCELLED,
+    Closing.GIVEN_UP: Status.FAILED,
+    Closing.FAILED: Status.FAILED,
+    Closing.EXPIRED: Status.EXPIRED,
+}
+_MONEY_OF_STATE = {
+    State.STARTING: Money.NONE,
+    State.NOT_STARTED: Money.NONE,
+    State.WITH_PAYER: Money.NONE,
+    State.IN_DOUBT: Money.UNKNOWN,
+    State.VERIFYING: Money.UNKNOWN,
+    State.VERIFIED: Money.OURS,
+    State.SETTLING: Money.OURS,
+    State.SETTLED: Money.OURS,
+    State.REVERSING: Money.RETURNING,
+    State.VERIFYING_TO_RETURN: Money.UNKNOWN,
+    State.OWED: Money.RETURNING,
+    State.RETURNING: Money.RETURNING,
+    State.GIVEN_BACK: Money.RETURNED,
+    State.IN_REVIEW: Money.UNKNOWN,
+    State.LAPSED: Money.UNKNOWN,
+}
+
+
+def status_of(payment: Payment) -> Status:
+    """The public status."""
+    kept = payment.kept
+    if payment.captured_ms is not None and kept is None:
+        return Status.REVERSED
+    if kept is not None:
+        stopping = payment.stopping and not payment.stop_refused
+        return Status.PAID if kept.captured and not stopping else Status.PROCESSING
+    if payment.closed is not None:
+        return _CLOSED[payment.closed]
+    if any(attempt.unknown for attempt in payment.attempts):
+        return Status.PROCESSING
+    return Status.PENDING
+
+
+def money_of_attempt(attempt: Attempt) -> Money:
+    """Where this attempt's money is."""
+    if attempt.state is State.IN_DOUBT and attempt.claim is None and not attempt.explained:
+        return Money.AT_BANK  # the bank itself said so, and nobody has asked for it
+    if attempt.state is State.LAPSED and attempt.doubt_ms is not None:
+        return Money.RETURNING
+    if attempt.state is State.LAPSED and attempt.no is not None:
+        return Money.NONE  # the last word of the bank or the browser was a no
+    return _MONEY_OF_STATE[attempt.state]
+
+
+def money_of(payment: Payment) -> Money:
+    """The kept attempt's money, else the first of unknown, at_bank, returning, returned, none."""
+    kept = payment.kept
+    if kept is not None:
+        return money_of_attempt(kept)
+    found = {money_of_attempt(attempt) for attempt in payment.attempts}
+    return next((money for money in Money if money in found), Money.NONE)
+
+
+def returns_by_ms(payment: Payment) -> int | None:
+    """By when money that was taken and not kept is back, wall clock in milliseconds; None where none is missing."""
+    if payment.kept is not None:
+        return None
+    times = [
+        attempt.returns_by_ms for attempt in payment.attempts if attempt.returns_by_ms is not None
+    ]
+    return max(times, default=None)
+
+
+def needs_review(payment: Payment) -> bool:
+    """Whether a person should look."""
+    return bool(payment.reviews)
+
+
+def last_no(payment: Payment) -> Attempt | None:
+    """The latest attempt if its last word was a definite no from bank or browser."""
+    latest = payment.latest
+    if latest is None or latest.state is not State.WITH_PAYER or latest.no is None:
+        return None
+    return latest

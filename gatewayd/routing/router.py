@@ -1,0 +1,340 @@
+"""Which gateway a payment is sent to, and in what order the others are tried: the one object the engine talks to.
+
+It learns only through these calls and never looks at a clock: periodic work is done inside them as `now` passes. The
+same calls with the same `now` and the same dice give the same answers. It never refuses: a gateway that is cut off,
+full or taken out is tried last, because with nobody else left a bad gateway is better than none; only what an
+operator forced open is never tried.
+"""
+
+import random
+from collections.abc import Collection, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from gatewayd.routing import score, shares
+from gatewayd.routing.attempts import Attempt, Attempts, Outcome
+from gatewayd.routing.breaker import Breaker, BreakerState
+from gatewayd.routing.draw import Dice
+from gatewayd.routing.meter import Meter
+from gatewayd.routing.settings import Limits, RoutingSettings
+from gatewayd.routing.window import Window
+
+__all__ = ["BreakerState", "GatewayHealth", "Limits", "Ranking", "Router", "RoutingSettings"]
+
+STEP_SECONDS: Final = 5.0
+"""How often scores and weights are worked out anew."""
+HEALTH_MEMORY: Final = 0.1
+"""How far one token call moves the running share of those that ended well."""
+
+Verdict = Literal["paid", "payer", "issuer", "gateway"]
+OUTCOMES: Final = {
+    "paid": Outcome.PAID,
+    "payer": Outcome.PAYER,
+    "issuer": Outcome.PAYER,
+    "gateway": Outcome.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranking:
+    """In which order gateways are to be tried for one payment."""
+
+    order: tuple[str, ...]
+    """All that may be tried: drawn ones first, then those that are full, cut off or taken out, best first."""
+    probability: Mapping[str, float]
+    """With which each of them was to come first."""
+    reason: str
+    """Why the first is first: `weights`, `half_open` (a trial), `limits`, `open`, `taken_out`, or `none`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayHealth:
+    """One gateway as the router sees it."""
+
+    score: float
+    """0 to 1: the chance that a payer sent there comes back, and that what he completes is taken."""
+    weight: float
+    """The part of the payments it is to get, if all gateways may be used."""
+    share: float
+    """The part it got of the payments in the window."""
+    breaker: BreakerState
+    started: int
+    """Payments in the window (ten minutes) with a token."""
+    returned: int
+    paid: int
+    failed: int
+    """Payments in the window that the gateway failed, of those returned."""
+    in_flight: int
+    token_health: float
+    """Running share of token calls that ended well."""
+    token_seconds: float
+    """Running mean of how long they took."""
+    ceiling: float | None
+    """Payments per second it is trusted to carry; None: not known."""
+    reasons: tuple[str, ...]
+    """What keeps it from getting its full part, in words for people."""
+
+
+class _Gateway:
+    """What the router keeps of one gateway."""
+
+    def __init__(
+        self, name: str, limits: Limits, settings: RoutingSettings, rng: random.Random
+    ) -> None:
+        self.name = name
+        self.limits = limits
+        self.breaker = Breaker(settings, rng)
+        self.meter = Meter(limits)
+        self.window = Window()
+        self.taken_out = ""
+        self.token_health = 1.0
+        self.token_seconds = 0.0
+        self.score = 1.0
+        self.weight = 1.0
+
+    def later(self) -> float:
+        """The weight as a second choice: whose tokens fail is no help to a payment whose token just failed."""
+        return max(1e-6, self.weight * self.token_health**2)
+
+
+class Router:
+    """Scores gateways, draws orders and cuts off what fails. `now` is in seconds and only ever grows."""
+
+    def __init__(
+        self, gateways: Mapping[str, Limits], settings: RoutingSettings, *, rng: random.Random
+    ) -> None:
+        self._gateways = {
+            name: _Gateway(name, limits, settings, rng) for name, limits in gateways.items()
+        }
+        self._attempts = Attempts(settings)
+        self._dice = Dice(rng)
+        self._next_step = float("-inf")
+
+    def rank(
+        self, now: float, eligible: Collection[str] | None = None, *, amount: int = 0
+    ) -> Ranking:
+        """The order in which to try the gateways for a payment of `amount` rial; takes a half-open trial's slot."""
+        self._advance(now)
+        usable: list[_Gateway] = []
+        full: list[_Gateway] = []
+        cut_off: list[_Gateway] = []
+        taken_out: list[_Gateway] = []
+        trial: _Gateway | None = None
+        for gateway in self._gateways.values():
+            if eligible is not None and gateway.name not in eligible:
+                continue
+            state = gateway.breaker.state(now)
+            if state is BreakerState.FORCED_OPEN:
+                continue
+            if gateway.taken_out:
+                taken_out.append(gateway)
+            elif state is BreakerState.OPEN:
+                cut_off.append(gateway)
+            elif gateway.meter.full(now, amount):
+                full.append(gateway)
+            elif state is not BreakerState.HALF_OPEN:
+                usable.append(gateway)
+            elif trial is None and gateway.breaker.slot_free(now):
+                trial = gateway
+            else:
+                cut_off.append(gateway)
+        drawn = self._draw(usable)
+        probability = _chances(usable)
+        reason = "weights"
+        if trial is not None:
+            trial.breaker.take_slot(now)
+            drawn.insert(0, trial)
+            probability = {trial.name: 1.0} | dict.fromkeys(probability, 0.0)
+            reason = "half_open"
+        for group, why in ((full, "limits"), (cut_off, "open"), (taken_out, "taken_out")):
+            if group:
+                reason = reason if drawn else why
+                group.sort(key=lambda gateway: -gateway.score)
+                for gateway in group:
+                    probability[gateway.name] = 0.0 if drawn else 1.0
+                    drawn.append(gateway)
+        if not drawn:
+            return Ranking(order=(), probability={}, reason="none")
+        drawn[0].meter.promise(now)
+        order = tuple([gateway.name for gateway in drawn])
+        return Ranking(order=order, probability=probability, reason=reason)
+
+    def started(
+        self,
+        now: float,
+        attempt: Hashable,
+        gateway: str,
+        *,
+        ok: bool,
+        seconds: float = 0.0,
+        amount: int = 0,
+    ) -> None:
+        """The token step of an attempt for `amount` rial ended after `seconds`.
+
+        `ok` False is a dial or TLS failure, a time-out, a 5xx, garbage or a technical refusal; a refusal because our
+        contract there is wrong is `take_out`, not this.
+        """
+        self._advance(now)
+        to = self._gateways[gateway]
+        to.meter.called(now)
+        to.token_health += HEALTH_MEMORY * (ok - to.token_health)
+        if not ok:
+            to.breaker.failed(now, seconds)
+            return
+        to.breaker.succeeded(now, seconds)
+        to.token_seconds += HEALTH_MEMORY * (seconds - to.token_seconds)
+        self._attempts.add(now, attempt, Attempt(now, to.window.begin(now), to.meter, amount))
+
+    def returned(self, now: float, attempt: Hashable, outcome: str) -> None:
+        """A payer came back: `paid`, `payer` (cancelled, declined), `issuer` or `gateway`. Unknown attempts pass."""
+        self._advance(now)
+        known = self._attempts.get(attempt)
+        filed = OUTCOMES[outcome]
+        if known is not None and known.outcome in {Outcome.AWAY, Outcome.PAYER}:
+            known.file(now, filed)
+
+    def verified(self, now: float, attempt: Hashable, *, ok: bool) -> None:
+        """A verify ended: with a receipt, or without. Without one, only an attempt said to be paid has failed."""
+        self._advance(now)
+        known = self._attempts.get(attempt)
+        if known is None:
+            return
+        if ok:
+            known.file(now, Outcome.PAID)
+        elif known.outcome is Outcome.PAID:
+            known.file(now, Outcome.FAILED)
+
+    def force(self, now: float, gateway: str, to: Literal["open", "closed", "auto"]) -> None:
+        """An operator's word: never use it, always use it, or judge by yourself. The last two put it back."""
+        self._advance(now)
+        known = self._gateways[gateway]
+        match to:
+            case "open":
+                known.breaker.force(now, BreakerState.FORCED_OPEN)
+            case "closed":
+                known.breaker.force(now, BreakerState.FORCED_CLOSED)
+                known.taken_out = ""
+            case "auto":
+                known.breaker.force(now, None)
+                known.taken_out = ""
+
+    def take_out(self, now: float, gateway: str, reason: str) -> None:
+        """Our contract there is wrong (address, password, terminal): tried last until it is put back.
+
+        Neither score nor breaker moves: the bank is fine, and is as good as before once the contract is mended.
+        """
+        self._advance(now)
+        self._gateways[gateway].taken_out = reason or "contract"
+
+    def put_back(self, now: float, gateway: str) -> None:
+        """The contract is right again."""
+        self._advance(now)
+        self._gateways[gateway].taken_out = ""
+
+    def snapshot(self, now: float) -> Mapping[str, GatewayHealth]:
+        """Every gateway's health at `now`."""
+        self._advance(now)
+        counts = {
+            name: [
+                sum(bucket.started for bucket in gateway.window.buckets),
+                sum(bucket.returned for bucket in gateway.window.buckets),
+                sum(bucket.paid for bucket in gateway.window.buckets),
+                sum(bucket.failed for bucket in gateway.window.buckets),
+            ]
+            for name, gateway in self._gateways.items()
+        }
+        started = sum(count[0] for count in counts.values()) or 1
+        weights = sum(gateway.weight for gateway in self._gateways.values())
+        return {
+            name: GatewayHealth(
+                score=gateway.score,
+                weight=gateway.weight / weights,
+                share=counts[name][0] / started,
+                breaker=gateway.breaker.state(now),
+                started=counts[name][0],
+                returned=counts[name][1],
+                paid=counts[name][2],
+                failed=counts[name][3],
+                in_flight=gateway.meter.in_flight,
+                token_health=gateway.token_health,
+                token_seconds=gateway.token_seconds,
+                ceiling=None,
+                reasons=tuple(_reasons(gateway, now)),
+            )
+            for name, gateway in self._gateways.items()
+        }
+
+    def state(self, now: float) -> dict[str, Any]:
+        """What a restart should know, as plain JSON. Open attempts are not in it: their returns pass unheard."""
+        self._advance(now)
+        return {
+            "version": 1,
+            "gateways": {
+                name: {
+                    "breaker": gateway.breaker.dump(now),
+                    "meter": gateway.meter.dump(now),
+                    "taken_out": gateway.taken_out,
+                    "token_health": gateway.token_health,
+                    "token_seconds": gateway.token_seconds,
+                }
+                for name, gateway in self._gateways.items()
+            },
+        }
+
+    def restore(self, now: float, state: Mapping[str, Any], *, elapsed: float = 0.0) -> None:
+        """Takes up, before anything else is asked, what `state` gave `elapsed` seconds ago (by the wall clock).
+
+        Gateways that are not configured any more are passed over; so is a state of another version.
+        """
+        if state.get("version") != 1:
+            return
+        for name, dump in state["gateways"].items():
+            gateway = self._gateways.get(name)
+            if gateway is None:
+                continue
+            gateway.breaker.load(now, dump["breaker"], elapsed)
+            gateway.meter.load(now, dump["meter"], elapsed)
+            gateway.taken_out = str(dump["taken_out"])
+            gateway.token_health = float(dump["token_health"])
+            gateway.token_seconds = float(dump["token_seconds"])
+
+    def _advance(self, now: float) -> None:
+        if now < self._next_step:
+            return
+        self._next_step = now + STEP_SECONDS
+        self._attempts.forget(now)
+        gateways = self._gateways.values()
+        for gateway in gateways:
+            gateway.window.leave(now)
+            gateway.score = score.score(gateway.window, now)
+        if gateways:
+            loads = score.weights([gateway.score for gateway in gateways])
+            limits = [gateway.limits for gateway in gateways]
+            for gateway, weight in zip(gateways, shares.within(loads, limits), strict=True):
+                gateway.weight = weight
+
+    def _draw(self, usable: list[_Gateway]) -> list[_Gateway]:
+        if not usable:
+            return []
+        order = self._dice.order(
+            [gateway.weight for gateway in usable], [gateway.later() for gateway in usable]
+        )
+        return [usable[index] for index in order]
+
+
+def _chances(usable: list[_Gateway]) -> dict[str, float]:
+    total = sum([gateway.weight for gateway in usable])
+    return {gateway.name: gateway.weight / total for gateway in usable}
+
+
+def _reasons(gateway: _Gateway, now: float) -> list[str]:
+    said = []
+    state = gateway.breaker.state(now)
+    if state is not BreakerState.CLOSED:
+        said.append(f"breaker {state.value}")
+    if gateway.taken_out:
+        said.append(f"taken out: {gateway.taken_out}")
+    limit = gateway.meter.full(now)
+    if limit:
+        said.append(f"at its {limit}")
+    return said

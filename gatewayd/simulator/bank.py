@@ -1,11 +1,14 @@
-"""The banks' own book: sessions, payers' money, deadlines and reversals, one state machine behind every dialect.
+"""The banks' own book: sessions, payers' money, deadlines and reversals behind every dialect.
 
 Rules it obeys:
 
-* It is the independent witness: it knows nothing of drivers, journal or engine, only what banks know.
-* Time comes in as `now` (wall clock, seconds); deadlines are applied when a session is next looked at, as if they had
-  passed on the minute. Windows are divided by the time scale, so that a half-hour deadline can be watched.
-* A dialect translates: it reads a request, asks the book, and says the book's verdict in its bank's words.
+* It is the independent witness: it knows nothing of drivers, journal or engine, only what banks
+  know.
+* Time comes in as `now` (wall clock, seconds); deadlines are applied when a session is next looked
+  at, as if they had passed on the minute. Windows are divided by the time scale, so that a
+  half-hour deadline can be watched.
+* A dialect translates: it reads a request, asks the book, and says the book's verdict in its bank's
+  words.
 """
 
 import random
@@ -72,6 +75,8 @@ class Terms:
     """The reverse window counts from the verify and not from the payment."""
     settles_itself_after_seconds: float | None = None
     """A verified, unsettled payment is settled by the bank after this long."""
+    reverses_unsettled_after_seconds: float | None = None
+    """A verified, unsettled payment goes back by itself after this long, counted from the verify."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +115,15 @@ class Session:
     rrn: str = ""
     trace_no: str = ""
     card: str = ""
-    """The pretend payer's full card number."""
+    """The pretend payer's full card number. A dialect that is told which card must pay sets it at
+    the opening, and the payer uses that one."""
     decline: str = ""
-    """Why it was declined: a two-digit switch code such as 51 (no funds), 55 (PIN) or 91 (issuer down)."""
+    """Why it was declined: a two-digit switch code: 51 (no funds), 55 (PIN), 91 (issuer down)…"""
     refunds: list[Refunded] = field(default_factory=list)
+    token_life_seconds: float | None = None
+    """How long the token lives where the client chose that itself; None: as the terms say."""
+    verify_asked: bool = False
+    """A verify has come for it since it was paid; some scripts spoil only the first one."""
     extra: dict[str, Any] = field(default_factory=dict)
     """What only this bank's dialect needs, such as the return method that the client asked for."""
 
@@ -126,7 +136,9 @@ class Session:
 class Book:
     """All sessions of all banks, in the order of their beginning."""
 
-    def __init__(self, terms: Mapping[str, Terms], rng: random.Random, *, time_scale: float = 1.0) -> None:
+    def __init__(
+        self, terms: Mapping[str, Terms], rng: random.Random, *, time_scale: float = 1.0
+    ) -> None:
         self.terms = dict(terms)
         self.rng = rng
         self.time_scale = time_scale
@@ -147,7 +159,7 @@ class Book:
         return (driver, terminal, order) in self._orders
 
     def use_order(self, driver: str, terminal: str, order: str) -> None:
-        """Remember an order number as used; banks that demand fresh ones call it for every try they read."""
+        """Remember an order number as used; banks that demand fresh ones do so for every try."""
         self._orders.add((driver, terminal, order))
 
     def open(self, session: Session) -> Session:
@@ -190,7 +202,7 @@ class Book:
         return True
 
     def pay(self, session: Session, now: float, *, card: str, reference: str) -> bool:
-        """The payer's card is debited. `reference` is the bank's number of the payment, unique per driver."""
+        """The payer's card is debited. `reference`: the bank's number of it, unique per driver."""
         self._current(session, now)
         if session.state not in OPEN:
             return False
@@ -245,7 +257,7 @@ class Book:
                 return Verdict.NOT_PAID
 
     def reverse(self, session: Session, now: float, *, unverified_too: bool = False) -> Verdict:
-        """The merchant gives all of it back. `unverified_too`: this bank reverses also what was only paid."""
+        """The merchant gives all of it back. `unverified_too`: also what was only paid."""
         terms = self.terms[session.driver]
         match self._current(session, now).state:
             case State.REVERSED | State.AUTO_REVERSED:
@@ -257,21 +269,30 @@ class Book:
             case State.PAID | State.VERIFIED:
                 since = session.verified_at if terms.reverse_from_verify else session.paid_at
                 within = terms.reverse_within_seconds
-                if within is None or since is None or now - since > within / self.time_scale or session.refunds:
+                if (
+                    within is None
+                    or since is None
+                    or now - since > within / self.time_scale
+                    or session.refunds
+                ):
                     return Verdict.LATE
                 session.state, session.reversed = State.REVERSED, True
                 return Verdict.OK
             case _:
                 return Verdict.NOT_PAID
 
-    def refund(self, session: Session, now: float, amount: int, *, order: str = "") -> Refunded | Verdict:
+    def refund(
+        self, session: Session, now: float, amount: int, *, order: str = ""
+    ) -> Refunded | Verdict:
         """Give `amount` rial back of what was taken; the sum never exceeds the payment."""
         terms = self.terms[session.driver]
         state = self._current(session, now).state
         if state in GONE_BACK:
             return Verdict.REVERSED
         if state not in TAKEN or (terms.settles and state is not State.SETTLED):
-            return Verdict.NOT_VERIFIED if state in TAKEN or state is State.PAID else Verdict.NOT_PAID
+            return (
+                Verdict.NOT_VERIFIED if state in TAKEN or state is State.PAID else Verdict.NOT_PAID
+            )
         if amount <= 0 or session.refunded + amount > session.amount:
             return Verdict.TOO_MUCH
         refund = Refunded(order, self.digits(9), amount, now)
@@ -318,7 +339,8 @@ class Book:
     def _current(self, session: Session, now: float) -> Session:
         """The session with every deadline up to `now` applied."""
         terms = self.terms[session.driver]
-        if session.state in OPEN and now - session.created_at > terms.token_life_seconds / self.time_scale:
+        life = session.token_life_seconds or terms.token_life_seconds
+        if session.state in OPEN and now - session.created_at > life / self.time_scale:
             session.state = State.EXPIRED
         if session.state is State.PAID and terms.unverified is IfUnverified.AUTO_REVERSE:
             assert session.paid_at is not None
@@ -329,6 +351,11 @@ class Book:
             assert session.verified_at is not None
             if now - session.verified_at > after / self.time_scale:
                 session.state = State.SETTLED
+        after = terms.reverses_unsettled_after_seconds
+        if session.state is State.VERIFIED and after is not None:
+            assert session.verified_at is not None
+            if now - session.verified_at > after / self.time_scale:
+                session.state, session.reversed = State.AUTO_REVERSED, True
         return session
 
 
@@ -367,19 +394,24 @@ class Dialect(Protocol):
     """How one bank speaks. Tolerant in what it reads, exact in what it answers."""
 
     driver: ClassVar[str]
-    terms: ClassVar[Terms]
 
-    def __init__(self, contracts: tuple[Contract, ...], switches: Mapping[str, str] = NOTHING) -> None:
-        """`switches` choose between behaviours that the sources disagree on; each dialect documents its own."""
+    @property
+    def terms(self) -> Terms:
+        """The bank's windows; a plain class attribute will do, unless a switch changes them."""
+
+    def __init__(
+        self, contracts: tuple[Contract, ...], switches: Mapping[str, str] = NOTHING
+    ) -> None:
+        """`switches` choose where sources disagree; each dialect documents its own."""
 
     def recognise(self, request: Request, book: Book, now: float) -> Asked | None:
-        """What call of the merchant this is; None if it is none of this bank's service addresses."""
+        """What call of the merchant this is; None if it is none of this bank's services."""
 
     def answer(self, request: Request, book: Book, now: float) -> Reply:
         """Carry out a recognised call and answer as the bank would."""
 
     def open_page(self, request: Request, book: Book, now: float) -> Session | None:
-        """The session whose payer this browser request brings to the payment page; None if it brings none."""
+        """The session whose payer this brings to the payment page; None if it brings none."""
 
     def is_page(self, request: Request) -> bool:
         """Whether this is the address of the payment page, with whatever token."""
@@ -388,4 +420,7 @@ class Dialect(Protocol):
         """Debit the payer, with a reference as this bank forms it."""
 
     def send_back(self, session: Session, now: float) -> Redirect:
-        """How the browser is sent back: the callback address, method and fields. `token` is the session's."""
+        """How the browser is sent back: the callback address, method and fields.
+
+        `token` is the session's. The address keeps its own query; a `get` adds its fields to it.
+        """

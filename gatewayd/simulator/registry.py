@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from gatewayd.simulator.bank import Dialect
+from gatewayd.simulator.dialects.mellat import Mellat
+from gatewayd.simulator.dialects.parsian import Parsian
 from gatewayd.simulator.dialects.saman import Saman
 
 DIALECTS: Final[Mapping[str, type[Dialect]]] = {
     "saman": Saman,
+    "mellat": Mellat,
+    "parsian": Parsian,
 }

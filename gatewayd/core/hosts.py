@@ -1,13 +1,20 @@
-"""Hosts and listening addresses as people write them, and which of them are this very machine."""
+"""Hosts and addresses as people write them: what they must look like, and which are this machine.
+
+Each check gives back what it was given, in the form that the rest of the program uses, or raises
+ValueError with the reason; the reason never repeats the text.
+"""
 
 import re
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Final
+from urllib.parse import urlsplit
 
 PORT_MAX: Final = 65_535
-_NAME_MAX: Final = 253
+_NAME_CHARS_MAX: Final = 253
 _NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 _NUMBERS = re.compile(r"[0-9.]+")
+_PORT = re.compile(r"0|[1-9][0-9]{0,4}")
+_NOT_IN_ADDRESS = re.compile(r"[^\x21-\x7e]")
 
 
 def is_host(text: str) -> bool:
@@ -15,9 +22,8 @@ def is_host(text: str) -> bool:
     try:
         ip_address(text)
     except ValueError:
-        return (
-            len(text) <= _NAME_MAX and bool(_NAME.fullmatch(text)) and not _NUMBERS.fullmatch(text)
-        )
+        shaped = _NAME.fullmatch(text) and not _NUMBERS.fullmatch(text)
+        return bool(shaped) and len(text) <= _NAME_CHARS_MAX
     return "%" not in text
 
 
@@ -31,11 +37,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def listen_address(text: str) -> tuple[str, int]:
-    """Host and port of `127.0.0.1:8080` or `[::1]:8080`; port 0 is any free one.
+def host(text: str) -> str:
+    """A bare host."""
+    if not is_host(text):
+        raise ValueError("a bare host in small ASCII letters is wanted: no https://, no port, no *")
+    return text
 
-    ValueError with the reason if it is neither.
-    """
+
+def listen_address(text: str) -> tuple[str, int]:
+    """Host and port of `127.0.0.1:8080` or `[::1]:8080`; port 0 is any free one."""
     host, colon, port = text.rpartition(":")
     if not colon:
         raise ValueError("host and port are wanted, such as 127.0.0.1:8080")
@@ -45,6 +55,50 @@ def listen_address(text: str) -> tuple[str, int]:
         raise ValueError("an IPv6 address is written in brackets, such as [::1]:8080")
     if not is_host(host):
         raise ValueError("the host is neither a name nor an address")
-    if not re.fullmatch(r"0|[1-9][0-9]{0,4}", port) or int(port) > PORT_MAX:
-        raise ValueError("the port is a number up to 65535")
+    if not _PORT.fullmatch(port) or int(port) > PORT_MAX:
+        raise ValueError(f"the port is a number up to {PORT_MAX}")
     return host, int(port)
+
+
+def listen(text: str) -> str:
+    """An address to listen on."""
+    listen_address(text)
+    return text
+
+
+def network(text: str) -> str:
+    """An address or a network, but not everybody."""
+    try:
+        everybody = ip_network(text).prefixlen == 0
+    except ValueError:
+        raise ValueError("an address such as 10.0.0.1 or 10.0.0.0/8 is wanted") from None
+    if everybody:
+        raise ValueError("everybody is too many")
+    return text
+
+
+def base_url(text: str) -> str:
+    """An http(s) address to append paths to, without a slash at its end; http for loopback only."""
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise ValueError("is not an address") from None
+    if parts.scheme not in {"http", "https"} or not host or _NOT_IN_ADDRESS.search(text):
+        raise ValueError("an address such as https://pay.shop.example is wanted")
+    bare = (f"[{host}]" if ":" in host else host) + ("" if port is None else f":{port}")
+    if parts.netloc != bare or not is_host(host):
+        raise ValueError("the host must be a plain name in small letters, with a port at most")
+    if "?" in text or "#" in text:
+        raise ValueError("must end before any ? or #")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ValueError("must begin with https; http is for this very machine only")
+    return text.rstrip("/")
+
+
+def origin(text: str) -> str:
+    """As `base_url`, without a path."""
+    text = base_url(text)
+    if urlsplit(text).path:
+        raise ValueError("must be a host without a path")
+    return text

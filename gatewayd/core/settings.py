@@ -6,11 +6,13 @@ hold the bounds that the reader of the file enforces; what must hold between fie
 too. Code that builds one by hand is trusted.
 """
 
+import re
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from gatewayd.core.hosts import host, listen, network, origin
 from gatewayd.core.secret import Secret
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -19,6 +21,22 @@ Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Bytes = Annotated[int, Field(ge=0, le=2**40)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
 """What shops, gateways and keys are called; it stands in logs, metrics and addresses."""
+Host = Annotated[str, AfterValidator(host)]
+Listen = Annotated[str, AfterValidator(listen)]
+Network = Annotated[str, AfterValidator(network)]
+Origin = Annotated[str, AfterValidator(origin)]
+
+TEST_KEY: Final = "gwk_test_"
+"""How keys begin that move no real money."""
+_KEY = re.compile(r"gwk_(?:test_[\x21-\x7e]{4,200}|live_[\x21-\x7e]{22,200})")
+"""22 random characters of 64 are 128 bits; a test key guards nothing but must not be empty."""
+
+
+def shop_key(secret: Secret) -> Secret:
+    """A shop's key, if it is of the right form."""
+    if not _KEY.fullmatch(secret.reveal()):
+        raise ValueError("gwk_live_ and 22 random characters are wanted, or gwk_test_ and 4")
+    return secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +44,7 @@ class ShopKey:
     """One API key of a shop. `secret` is the whole key, `gwk_live_…` or `gwk_test_…`."""
 
     id: Name
-    secret: Secret
+    secret: Annotated[Secret, AfterValidator(shop_key)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +52,10 @@ class ShopSettings:
     """One shop in front of the daemon."""
 
     name: Name
-    keys: tuple[ShopKey, ...]
+    keys: Annotated[tuple[ShopKey, ...], Field(min_length=1)]
     return_secret: Secret
     """Signs what the customer's browser carries back to the shop."""
-    return_hosts: tuple[str, ...]
+    return_hosts: Annotated[tuple[Host, ...], Field(min_length=1)]
     """Hosts (without port) that a payment's return_url may have."""
     allow_http: bool = False
     """Whether return_url may be http on hosts that are not loopback."""
@@ -149,11 +167,11 @@ class WebSettings:
 class ServiceSettings:
     """Everything but gateways and routing."""
 
-    public_url: str
-    shops: tuple[ShopSettings, ...]
-    listen: str = "127.0.0.1:8080"
-    internal_listen: str = "127.0.0.1:8081"
-    trusted_proxies: tuple[str, ...] = ()
+    public_url: Origin
+    shops: Annotated[tuple[ShopSettings, ...], Field(min_length=1)]
+    listen: Listen = "127.0.0.1:8080"
+    internal_listen: Listen = "127.0.0.1:8081"
+    trusted_proxies: tuple[Network, ...] = ()
     payments: PaymentSettings = field(default_factory=PaymentSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)
     journal: JournalSettings = field(default_factory=JournalSettings)

@@ -1,0 +1,193 @@
+"""What must hold between the values of a configuration, each of which is right by itself.
+
+Rules yield (place, text): `complaints` for what must not run, `warnings` for what should not stay so.
+"""
+
+import ssl
+from collections import Counter
+from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from gatewayd.core.hosts import base_url, is_loopback, listen_address
+from gatewayd.core.secret import Secret
+from gatewayd.core.settings import TEST_KEY, ServiceSettings, ShopSettings
+from gatewayd.engine.gateway import GatewaySettings, contract_of
+from gatewayd.io.yaml_strict import Place
+
+Finding = tuple[Place, str]
+
+RETURN_SECRET_CHARS_MIN: Final = 16
+"""Whoever guesses it can tell the shop's browser page that a payment was paid."""
+
+
+def complaints(
+    service: ServiceSettings | None,
+    gateways: Mapping[int, GatewaySettings],
+    names: Container[str],
+    path: Callable[[str], Path],
+) -> Iterator[Finding]:
+    """What must not run. `names`: of all gateways in the file, also of those that cannot be read."""
+    if service:
+        yield from _addresses(service)
+        yield from _ranges(service)
+        yield from _shops(service, names)
+    yield from _gateways(gateways, path)
+
+
+def _addresses(service: ServiceSettings) -> Iterator[Finding]:
+    public, internal = listen_address(service.listen), listen_address(service.internal_listen)
+    if public == internal and public[1] != 0:
+        yield ("internal_listen",), "is the same as listen"
+
+
+_IN_ORDER: Final = (
+    ("payments", "amount_min", "amount_max"),
+    ("payments", "expires_in_min", "expires_in_default"),
+    ("payments", "expires_in_default", "expires_in_max"),
+    ("engine", "connect_seconds", "start_seconds"),
+    ("engine", "start_seconds", "start_deadline_seconds"),
+    ("engine", "repeat_first_seconds", "repeat_max_seconds"),
+)
+
+
+def _ranges(service: ServiceSettings) -> Iterator[Finding]:
+    for section, low, high in _IN_ORDER:
+        settings = getattr(service, section)
+        if getattr(settings, low) > getattr(settings, high):
+            yield (section, low), f"must be at most {high}"
+
+
+# --- shops
+
+
+def _shops(service: ServiceSettings, names: Container[str]) -> Iterator[Finding]:
+    shop_names: Counter[str] = Counter()
+    key_ids: Counter[str] = Counter()
+    key_secrets: Counter[str] = Counter()
+    for i, shop in enumerate(service.shops):
+        place: Place = ("shops", i)
+        yield from _again(shop_names, shop.name, (*place, "name"), "another shop has this name")
+        for j, key in enumerate(shop.keys):
+            at_id, at_secret = (*place, "keys", j, "id"), (*place, "keys", j, "secret")
+            yield from _again(key_ids, key.id, at_id, "another key has this id")
+            yield from _again(
+                key_secrets, key.secret.reveal(), at_secret, "another key is the same"
+            )
+        if not is_for_tests(shop) and len(shop.return_secret.reveal()) < RETURN_SECRET_CHARS_MIN:
+            wanted = f"at least {RETURN_SECRET_CHARS_MIN} random characters are wanted"
+            yield (*place, "return_secret"), wanted
+        for j, name in enumerate(shop.gateways):
+            if name not in names:
+                yield (*place, "gateways", j), "no gateway has this name"
+
+
+def is_for_tests(shop: ShopSettings) -> bool:
+    """Whether this shop cannot move real money."""
+    return all(key.secret.reveal().startswith(TEST_KEY) for key in shop.keys)
+
+
+def _again(seen: Counter[str], value: str, place: Place, text: str) -> Iterator[Finding]:
+    seen[value] += 1
+    if seen[value] > 1:
+        yield place, text
+
+
+# --- gateways
+
+
+def _gateways(
+    gateways: Mapping[int, GatewaySettings], path: Callable[[str], Path]
+) -> Iterator[Finding]:
+    names: Counter[str] = Counter()
+    drivers: list[Any] = []
+    for i, gateway in gateways.items():
+        place: Place = ("gateways", i)
+        yield from _again(names, gateway.name, (*place, "name"), "another gateway has this name")
+        if gateway.driver in drivers:
+            yield place, "another gateway has the same contract: references would collide"
+        drivers.append(gateway.driver)
+        if gateway.ca_file is not None and (fault := _certificates_fault(path(gateway.ca_file))):
+            yield (*place, "ca_file"), fault
+        yield from _bank_addresses(gateway, place)
+    if sum(each.limits.min_share for each in gateways.values() if not each.retired) > 1:
+        yield ("gateways",), "the limits' min_share add up to more than 1"
+
+
+def _bank_addresses(gateway: GatewaySettings, place: Place) -> Iterator[Finding]:
+    contract = contract_of(gateway.driver)
+    for key, value in contract.items():
+        if key.endswith("_url"):
+            try:
+                usable = base_url(value)
+            except ValueError as error:
+                yield (*place, key), str(error)
+                continue
+            if usable != value:
+                yield (*place, key), "must not end with a slash"
+            if not gateway.test and (urlsplit(value).hostname or "").startswith("sandbox."):
+                yield (*place, key), "is a sandbox: that is for gateways with test: true"
+    if gateway.driver.driver == "zibal" and contract["merchant"] == "zibal" and not gateway.test:
+        yield (*place, "merchant"), "is the sandbox's: that is for gateways with test: true"
+
+
+def _certificates_fault(path: Path) -> str | None:
+    try:
+        ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        return "does not hold PEM certificates"
+    except (OSError, ValueError) as error:
+        return f"cannot be read: {getattr(error, 'strerror', None) or 'not a path'}"
+    return None
+
+
+# --- warnings
+
+
+def warnings(
+    service: ServiceSettings,
+    gateways: Mapping[int, GatewaySettings],
+    references: Container[Place],
+) -> Iterator[Finding]:
+    """What works and should not stay so."""
+    real = any(not gateway.test for gateway in gateways.values())
+    if real and urlsplit(service.public_url).scheme == "http":
+        yield ("public_url",), "http is for trying out: banks and browsers want https"
+    if not is_loopback(listen_address(service.internal_listen)[0]):
+        yield ("internal_listen",), "metrics and debugging can be reached from other machines"
+    if all(gateway.retired for gateway in gateways.values()):
+        yield ("gateways",), "all are retired: nothing can be paid"
+    for i, shop in enumerate(service.shops):
+        for j, key in enumerate(shop.keys):
+            test = key.secret.reveal().startswith(TEST_KEY)
+            if not any(_serves(gateway, shop, test=test) for gateway in gateways.values()):
+                kind = "with test: true" if test else "without test: true"
+                yield ("shops", i, "keys", j), f"there is no gateway {kind} that this key may use"
+        if not is_for_tests(shop):
+            yield from _literals(shop, ("shops", i), references)
+    for i, gateway in gateways.items():
+        if not gateway.test:
+            yield from _literals(gateway.driver, ("gateways", i), references)
+
+
+def _serves(gateway: GatewaySettings, shop: ShopSettings, *, test: bool) -> bool:
+    named = not shop.gateways or gateway.name in shop.gateways
+    return named and gateway.test == test and not gateway.retired
+
+
+def _literals(value: Any, place: Place, references: Container[Place]) -> Iterator[Finding]:
+    """Secrets that stand in the file itself."""
+    if isinstance(value, Secret):
+        if place not in references:
+            yield (
+                place,
+                "this secret stands in the file itself: better ${credential:…}, ${file:…} or ${env:…}",
+            )
+    elif isinstance(value, tuple):
+        for i, each in enumerate(value):
+            yield from _literals(each, (*place, i), references)
+    elif is_dataclass(value):
+        for each in fields(value):
+            yield from _literals(getattr(value, each.name), (*place, each.name), references)

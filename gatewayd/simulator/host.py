@@ -151,14 +151,16 @@ class Banks:
         unknown = sorted(contracts.keys() - DIALECTS.keys())
         if unknown:
             raise ValueError(f"no simulated bank for {', '.join(unknown)}")
+        if not time_scale > 0:
+            raise ValueError(f"time scale: {time_scale} is not above 0")
         self.contracts = contracts
         self.mix = mix
         self.faults = Faults()
         self.warnings: Counter[str] = Counter()
         """What a real bank might not have tolerated, and how often; a few fixed texts a driver."""
-        self.dialects: dict[str, Dialect] = {
-            driver: DIALECTS[driver](contracts[driver], (switches or {}).get(driver, NOTHING))
-            for driver in contracts
+        self.dialects = {
+            driver: _dialect(driver, of_driver, (switches or {}).get(driver, NOTHING))
+            for driver, of_driver in contracts.items()
         }
         self.book = Book(
             {driver: dialect.terms for driver, dialect in self.dialects.items()},
@@ -322,6 +324,13 @@ class Banks:
         what = "a foreign" if seen else "no"
         self.warnings[f"{driver}: a payer came with {what} Referer; the real bank may refuse"] += 1
         return not self._refuse_foreign_referer
+
+
+def _dialect(driver: str, contracts: tuple[Contract, ...], switches: Mapping[str, str]) -> Dialect:
+    try:
+        return DIALECTS[driver](contracts, switches)
+    except KeyError as missing:
+        raise ValueError(f"{driver}: a contract without {missing.args[0]}") from None
 
 
 def _answered(reply: Reply, delay_seconds: float) -> Exchange:

@@ -38,6 +38,8 @@ def read_request(
     `target` is path and query as on the request line, `origin` the address that was asked, such as
     `http://127.0.0.1:9100`, `headers` with names in lower case.
     """
+    if not target.startswith("/"):  # the absolute form, as proxies get it
+        target = "/" + target.partition("://")[2].partition("/")[2]
     path, _, query = target.partition("?")
     driver, _, rest = path.lstrip("/").partition("/")
     form = "form-urlencoded" in headers.get("content-type", "").lower()

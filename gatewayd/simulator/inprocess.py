@@ -13,7 +13,7 @@ from gatewayd.core.terms import Lost, Operation, Redirect
 from gatewayd.gateways.contract import Call, Reply
 from gatewayd.simulator.bank import Request, Session
 from gatewayd.simulator.host import Banks, Ending, Leaving, Trouble
-from gatewayd.simulator.incoming import Departure, departure, read_fields, read_request
+from gatewayd.simulator.incoming import departure, read_fields, read_request
 
 
 class InProcess:
@@ -76,15 +76,22 @@ class Return:
     """With its query."""
     fields: Mapping[str, str]
     """Query and form in one mapping, as a driver reads them."""
+    twice: bool = False
+    """The bank delivers it a second time by itself."""
 
 
 def returned(leaving: Leaving) -> Return | None:
     """The return that a leaving payer's browser makes; None if the tab is closed."""
     if leaving.back is None:
         return None
-    leaves: Departure = departure(leaving.back)
+    leaves = departure(leaving.back)
     query = read_fields(urlsplit(leaves.url).query)
-    return Return(method=leaves.method, url=leaves.url, fields={**query, **leaves.form})
+    return Return(
+        method=leaves.method,
+        url=leaves.url,
+        fields={**query, **leaves.form},
+        twice=leaving.twice,
+    )
 
 
 def play(banks: Banks, handover: Redirect, now: float, *, referer: str = "") -> Return | None:

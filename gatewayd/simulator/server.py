@@ -76,6 +76,8 @@ class _Site:
     async def handle(self, incoming: web.BaseRequest) -> web.StreamResponse:
         """Any request."""
         host = incoming.headers.get("Host", "127.0.0.1")
+        if incoming.headers.get("Expect", "").lower() == "100-continue":
+            await incoming.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         driver, request = read_request(
             method=incoming.method,
             target=incoming.raw_path,

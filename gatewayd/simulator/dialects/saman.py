@@ -18,10 +18,6 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Final
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
-
-import orjson
 
 from gatewayd.core.terms import NOTHING, Operation, Redirect
 from gatewayd.gateways.contract import Reply
@@ -34,6 +30,16 @@ from gatewayd.simulator.bank import (
     State,
     Terms,
     Verdict,
+)
+from gatewayd.simulator.speech import (
+    TEHRAN,
+    is_address,
+    json_object,
+    json_reply,
+    masked,
+    read_switches,
+    text_of,
+    whole_of,
 )
 
 TOKEN_PATH: Final = "/onlinepg/onlinepg"
@@ -51,12 +57,10 @@ OPERATIONS: Final = {
 
 TOKEN_MINUTES: Final = (20, 3600)
 RECEIPT_SECONDS: Final = 3600.0
-URL_CHARS_MAX: Final = 2083
 RES_NUM_CHARS_MAX: Final = 255
 FREE_DATA_CHARS_MAX: Final = 50
 CARD_HASHES_MAX: Final = 10
 SETTLEMENTS_MAX: Final = 9
-TEHRAN: Final = ZoneInfo("Asia/Tehran")
 
 SWITCHES: Final[Mapping[str, tuple[str, ...]]] = {
     "duplicate_success": ("false", "true"),
@@ -69,12 +73,13 @@ SWITCHES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Each with its choices, the default first."""
 
-TOKEN_ERRORS: Final = {
+ERRORS: Final = {
     "5": "پارامتر نادرست",
     "8": "آی‌پی سرور ثبت نشده",
     "12": "پایانه یافت نشد",
     "20": "پایانه غیرفعال است",
     "21": "خطای سیاست تسهیم",
+    "404": "رسید پیدا نشد",
 }
 RESULTS: Final = {
     0: "موفق",
@@ -99,7 +104,6 @@ MALFORMED: Final = -111
 
 _HASH: Final = re.compile(r"[0-9a-f]{32}\Z")
 _IBAN: Final = re.compile(r"IR[0-9]{24}\Z")
-_DIGITS: Final = re.compile(r"[0-9]{1,18}\Z", re.ASCII)
 
 
 class _Refused(Exception):
@@ -125,11 +129,7 @@ class Saman:
         self, contracts: tuple[Contract, ...], switches: Mapping[str, str] = NOTHING
     ) -> None:
         self._terminals = frozenset(contract["terminal_id"] for contract in contracts)
-        self._switch = {name: choices[0] for name, choices in SWITCHES.items()}
-        for name, choice in switches.items():
-            if choice not in SWITCHES.get(name, ()):
-                raise ValueError(f"saman: no switch {name}={choice}")
-            self._switch[name] = choice
+        self._switch = read_switches(self.driver, SWITCHES, switches)
 
     # --- merchants
 
@@ -142,11 +142,11 @@ class Saman:
             return None if _is_form(request) else Asked(operation=operation)
         if operation is Operation.INQUIRE and self._switch["receipt_call"] == "off":
             return None
-        return Asked(operation=operation, session=self._find(_document(request), book, now))
+        return Asked(operation=operation, session=self._find(json_object(request), book, now))
 
     def answer(self, request: Request, book: Book, now: float) -> Reply:
         """Token, verify, reverse or receipt."""
-        document = _document(request)
+        document = json_object(request)
         match OPERATIONS[_path(request)]:
             case Operation.START:
                 return self._start(request, document, book, now)
@@ -161,14 +161,13 @@ class Saman:
         try:
             session = self._read_start(document, book, now)
         except _Refused as refused:
-            text = ";".join(filter(None, (TOKEN_ERRORS[refused.code], refused.detail)))
-            return _json({"status": -1, "errorCode": refused.code, "errorDesc": text})
+            text = ";".join(filter(None, (ERRORS[refused.code], refused.detail)))
+            return json_reply({"status": -1, "errorCode": refused.code, "errorDesc": text})
         book.open(session)
-        reply = _json({"status": 1, "token": session.token})
+        headers = {}
         if self._switch["page_header"] == "on":
-            page = {"x-ipg-url": f"{request.base_url}{NEW_PAGE_PATH}"}
-            reply = Reply(status=reply.status, body=reply.body, headers={**reply.headers, **page})
-        return reply
+            headers["x-ipg-url"] = f"{request.base_url}{NEW_PAGE_PATH}"
+        return json_reply({"status": 1, "token": session.token}, headers=headers)
 
     def _read_start(self, document: dict[str, Any], book: Book, now: float) -> Session:
         """The session that this request orders; _Refused with SEP's reason."""
@@ -181,22 +180,22 @@ class Saman:
                 pass
         if str(document.get("action", "")).lower() != "token":
             raise _Refused("5", "action نادرست است")
-        terminal = _text(document.get("TerminalId"))
+        terminal = text_of(document.get("TerminalId"))
         if terminal not in self._terminals:
             raise _Refused("12")
-        amount = _whole(document.get("Amount"))
+        amount = whole_of(document.get("Amount"))
         if not amount:
             raise _Refused("5", "Amount نادرست است")
-        order = _text(document.get("ResNum"))
+        order = text_of(document.get("ResNum"))
         if not order:
             raise _Refused("5", "ResNum ارسال نشده")
         if len(order) > RES_NUM_CHARS_MAX:
             raise _Refused("5", "ResNum بلند است")
-        callback = _text(document.get("RedirectUrl")) or _text(document.get("RedirectURL"))
-        if not _is_address(callback):
+        callback = text_of(document.get("RedirectUrl")) or text_of(document.get("RedirectURL"))
+        if not is_address(callback):
             raise _Refused("5", "RedirectUrl نادرست است")
         for number in range(1, 5):
-            if len(_text(document.get(f"ResNum{number}"))) > FREE_DATA_CHARS_MAX:
+            if len(text_of(document.get(f"ResNum{number}"))) > FREE_DATA_CHARS_MAX:
                 raise _Refused("5", f"ResNum{number} بلند است")
         _check_settlements(document.get("SettlementIbanInfo"), amount)
         return Session(
@@ -213,19 +212,22 @@ class Saman:
 
     def _find(self, document: dict[str, Any], book: Book, now: float) -> Session | None:
         """The session of this terminal that a verify, reverse or receipt call is about."""
-        reference, token = _text(document.get("RefNum")), _text(document.get("Token"))
+        reference, token = text_of(document.get("RefNum")), text_of(document.get("Token"))
         session = None
         if reference:
             session = book.find_reference(self.driver, reference, now)
         elif token:
             session = book.find(self.driver, token, now)
-        if session is None or session.terminal != _text(document.get("TerminalNumber")):
+        if session is None or session.terminal != text_of(document.get("TerminalNumber")):
             return None
         return session
 
     def _result(self, document: dict[str, Any], book: Book, now: float, *, verify: bool) -> Reply:
         """The answer to a verify or a reverse; both look alike."""
-        reference, terminal = _text(document.get("RefNum")), _text(document.get("TerminalNumber"))
+        reference, terminal = (
+            text_of(document.get("RefNum")),
+            text_of(document.get("TerminalNumber")),
+        )
         if self._switch["terminal"] != "active":
             return self._said(-104 if self._switch["terminal"] == "disabled" else -106)
         if not reference or not terminal:
@@ -245,7 +247,7 @@ class Saman:
         duplicate = code == 2
         detailed = code == 0 or (duplicate and self._switch["duplicate_detail"] == "present")
         success = code == 0 or (duplicate and self._switch["duplicate_success"] == "true")
-        return _json(
+        return json_reply(
             {
                 "TransactionDetail": _detail(session) if session and detailed else None,
                 "ResultCode": code,
@@ -256,32 +258,32 @@ class Saman:
 
     def _receipt(self, document: dict[str, Any], book: Book, now: float) -> Reply:
         """The call of newer documents: what became of the payer, before any verify or reverse."""
-        terminal = _text(document.get("TerminalNumber"))
-        missing = [name for name in ("TerminalNumber",) if not terminal]
-        if not _text(document.get("RefNum")) and not _text(document.get("Token")):
+        terminal = text_of(document.get("TerminalNumber"))
+        missing = [] if terminal else ["TerminalNumber"]
+        if not text_of(document.get("RefNum")) and not text_of(document.get("Token")):
             missing.append("Token")
         if missing:
-            return _receipt_error(5, "پارامتر نادرست", missing)
+            return _receipt_error("5", missing)
         match self._switch["terminal"]:
             case "foreign_address":
-                return _receipt_error(8, TOKEN_ERRORS["8"])
+                return _receipt_error("8")
             case "disabled":
-                return _receipt_error(20, TOKEN_ERRORS["20"])
+                return _receipt_error("20")
             case _:
                 pass
         if terminal not in self._terminals:
-            return _receipt_error(12, TOKEN_ERRORS["12"])
+            return _receipt_error("12")
         session = self._find(document, book, now)
         if (
             session is None
             or session.verified
             or session.reversed
             or now - session.created_at > RECEIPT_SECONDS / book.time_scale
-            or _text(document.get("Rrn")) not in ("", session.rrn)
-            or _text(document.get("TxnRandomSessionKey")) != session.extra.get("key", "")
+            or text_of(document.get("Rrn")) not in ("", session.rrn)
+            or text_of(document.get("TxnRandomSessionKey")) != session.extra.get("key", "")
         ):
-            return _receipt_error(404, "رسید پیدا نشد")
-        return _json(
+            return _receipt_error("404")
+        return json_reply(
             {
                 "Data": _receipt_data(session),
                 "HasError": False,
@@ -338,7 +340,7 @@ class Saman:
             "TraceNo": session.trace_no if paid else "",
             "Amount": str(session.amount),
             "Wage": str(session.extra.get("wage", "")),
-            "SecurePan": _mask(session.card, 6) if paid else "",
+            "SecurePan": masked(session.card, 6) if paid else "",
             "HashedCardNumber": _sha256(session.card) if paid else "",
         }
         if self._switch["return_token"] == "present":
@@ -359,54 +361,22 @@ def _is_form(request: Request) -> bool:
     return "json" not in request.headers.get("content-type", "").lower() and bool(request.form)
 
 
-def _document(request: Request) -> dict[str, Any]:
-    """The JSON object of the body; nothing where there is none."""
-    try:
-        document = orjson.loads(request.body)
-    except orjson.JSONDecodeError:
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def _text(value: object) -> str:
-    """Text, or a whole number as text; nothing for anything else."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return ""
-    return str(value).strip()
-
-
-def _whole(value: object) -> int:
-    """A positive whole number, also as digits; 0 for anything else, `150000.00` included."""
-    text = _text(value)
-    return int(text) if _DIGITS.match(text) else 0
-
-
-def _is_address(text: str) -> bool:
-    if len(text) > URL_CHARS_MAX:
-        return False
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
-
-
 def _token_life(minutes: object) -> float | None:
     """Seconds; out of range goes to the nearer bound, None is the default."""
     if minutes in (None, ""):
         return None
     low, high = TOKEN_MINUTES
-    return 60.0 * min(max(_whole(minutes), low), high)
+    return 60.0 * min(max(whole_of(minutes), low), high)
 
 
 def _extra(document: dict[str, Any]) -> dict[str, Any]:
     """What later calls and the return need to know of the token request."""
     extra: dict[str, Any] = {}
-    if wage := _whole(document.get("Wage")):
+    if wage := whole_of(document.get("Wage")):
         extra["wage"] = wage
-    if key := _text(document.get("TxnRandomSessionKey")):
+    if key := text_of(document.get("TxnRandomSessionKey")):
         extra["key"] = key
-    if hashes := _text(document.get("HashedCardNumber")).lower():
+    if hashes := text_of(document.get("HashedCardNumber")).lower():
         cards = [piece.strip() for piece in re.split(r"[|;,]", hashes) if piece.strip()]
         if len(cards) > CARD_HASHES_MAX or not all(_HASH.match(card) for card in cards):
             raise _Refused("5", "HashedCardNumber نادرست است")
@@ -420,8 +390,8 @@ def _check_settlements(rows: object, amount: int) -> None:
         return
     if not isinstance(rows, list) or len(rows) > SETTLEMENTS_MAX:
         raise _Refused("21")
-    parts = [_whole(row.get("Amount")) if isinstance(row, dict) else 0 for row in rows]
-    named = all(isinstance(row, dict) and _IBAN.match(_text(row.get("IBAN"))) for row in rows)
+    parts = [whole_of(row.get("Amount")) if isinstance(row, dict) else 0 for row in rows]
+    named = all(isinstance(row, dict) and _IBAN.match(text_of(row.get("IBAN"))) for row in rows)
     if not named or not all(parts) or sum(parts) > amount:
         raise _Refused("21")
 
@@ -447,7 +417,7 @@ def _detail(session: Session) -> dict[str, Any]:
     return {
         "RRN": session.rrn,
         "RefNum": session.ref_num,
-        "MaskedPan": _mask(session.card, 4),
+        "MaskedPan": masked(session.card, 4),
         "HashedPan": _sha256(session.card),
         "TerminalNumber": int(session.terminal),
         "OrginalAmount": session.amount,
@@ -475,33 +445,18 @@ def _receipt_data(session: Session) -> dict[str, Any]:
     }
 
 
-def _receipt_error(code: int, message: str, fields: list[str] | None = None) -> Reply:
-    return _json(
+def _receipt_error(code: str, missing: list[str] | None = None) -> Reply:
+    errors = [{"FieldName": name, "ErrorMessages": ["ارسال نشده"]} for name in missing or ()]
+    return json_reply(
         {
             "Data": None,
             "HasError": True,
-            "ErrorCode": code,
-            "ErrorMessage": message,
-            "ValidationErrors": [
-                {"FieldName": name, "ErrorMessages": ["ارسال نشده"]} for name in fields
-            ]
-            if fields
-            else None,
+            "ErrorCode": int(code),
+            "ErrorMessage": ERRORS[code],
+            "ValidationErrors": errors or None,
         }
     )
 
 
-def _mask(card: str, stars: int) -> str:
-    return f"{card[:6]}{'*' * stars}{card[-4:]}"
-
-
 def _sha256(card: str) -> str:
     return hashlib.sha256(card.encode()).hexdigest()
-
-
-def _json(document: dict[str, Any]) -> Reply:
-    return Reply(
-        status=200,
-        body=orjson.dumps(document),
-        headers={"content-type": "application/json; charset=utf-8"},
-    )

@@ -23,8 +23,9 @@ Usage, one sentence from top to bottom; every step is checked when it is reached
 * The headers of a call are those that must be there, names in any case. Those of a reply are given
   by `.replies(200, …, headers={…})`.
 * A reply's body is bytes, text, or a mapping or list that becomes JSON.
-* It ends with `.returns(value)` or `.malformed("part of the text")`; a play without an end fails
-  its test, for it proves nothing. On a mismatch the whole conversation is printed.
+* It ends with `.returns(value)`, `.refuses(cause, code)` or `.malformed("part of the text")`; a play
+  without an end fails its test, for it proves nothing. On a mismatch the whole conversation is
+  printed.
 """
 
 from collections.abc import Mapping
@@ -35,6 +36,7 @@ from xml.sax.saxutils import escape
 
 import orjson
 
+from gatewayd.core.terms import CodeClass, Refusal
 from gatewayd.gateways.contract import Call, Flow, MalformedReply, Reply
 from gatewayd.gateways.wire import local_name
 
@@ -118,6 +120,13 @@ class Play(Generic[T]):
             self._fail(f"expected the end: {expected!r}")
         self._compare("outcome", expected, self._end)
 
+    def refuses(self, cause: CodeClass, code: str) -> None:
+        """The flow has ended with a Refusal of this cause and code, whatever its words for people."""
+        self._asserted = True
+        if not isinstance(self._end, Refusal):
+            self._fail(f"expected a refusal: {cause} {code}")
+        self._compare("refusal", (cause, code), (self._end.cause, self._end.code))
+
     def malformed(self, part: str = "") -> None:
         """The flow has ended with MalformedReply, with `part` in its text."""
         self._asserted = True
@@ -127,7 +136,7 @@ class Play(Generic[T]):
     def __del__(self) -> None:
         """A play that nobody asked for its end proves nothing."""
         if not self._asserted:
-            raise AssertionError("play() without returns() or malformed()")
+            raise AssertionError("play() without an end")
 
     def _advance(self, reply: Reply | None) -> None:
         self._call = None

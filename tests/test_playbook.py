@@ -4,6 +4,7 @@ from collections.abc import Generator
 
 import pytest
 
+from gatewayd.core.terms import CodeClass, Refusal
 from gatewayd.gateways.contract import Call, MalformedReply, Reply
 from gatewayd.gateways.wire import json_call, read_json, read_soap, soap_call, xml_elements
 from tests.playbook import play, soap_answer
@@ -75,13 +76,28 @@ def test_an_end_too_early_fails() -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_play_without_an_end_proves_nothing() -> None:
     unfinished = play(asks_json())
-    with pytest.raises(AssertionError, match="without returns"):
+    with pytest.raises(AssertionError, match="without an end"):
         unfinished.__del__()
 
 
 def test_an_error_of_the_flow_itself_comes_through() -> None:
     with pytest.raises(KeyError):
         play(asks_json()).calls("POST", "…/verify").replies(200, {})
+
+
+def refuses() -> Generator[Call, Reply, Refusal]:
+    yield Call(url="https://bank.example/")
+    return Refusal(cause=CodeClass.ISSUER, code="91", message="for people")
+
+
+def test_a_refusal_is_known_by_its_cause_and_code() -> None:
+    play(refuses()).calls("POST", "…/").replies(200).refuses(CodeClass.ISSUER, "91")
+    with pytest.raises(AssertionError, match="refusal"):
+        play(refuses()).calls("POST", "…/").replies(200).refuses(CodeClass.GATEWAY, "91")
+    with pytest.raises(AssertionError, match="expected a refusal"):
+        play(asks_json()).calls("POST", "…/verify").replies(200, {"state": "paid"}).refuses(
+            CodeClass.ISSUER, "91"
+        )
 
 
 def test_malformed_is_not_any_error() -> None:

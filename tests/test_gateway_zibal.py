@@ -1,0 +1,511 @@
+"""The Zibal driver against captured and documented words: requests to the letter, answers, returns."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gatewayd.core.secret import Secret
+from gatewayd.core.terms import (
+    Claim,
+    CodeClass,
+    Finding,
+    GivenBack,
+    Inquiry,
+    Order,
+    Payer,
+    Receipt,
+    Redirect,
+    Split,
+)
+from gatewayd.gateways.zibal import PLATFORM, RESULTS, STATUSES, Zibal
+from tests.playbook import play
+
+ZIBAL = Zibal(merchant="zibal")
+RICH = replace(ZIBAL, access_token=Secret("key-of-the-platform"), account_id="1234")
+TOKEN = "3714061657"
+ORDER = Order(
+    bank_order=100_045,
+    amount=200_000,
+    callback_url="https://shop.example/pay/zibal/return",
+    made_at=0,
+    description="Order 100045",
+    payer=Payer(mobile="09120000000"),
+    splits=(Split(iban="IR000000000000000000000000", amount=50_000),),
+)
+VERIFIED: dict[str, Any] = {
+    "message": "success",
+    "result": 100,
+    "refNumber": 401_512_345_678,
+    "paidAt": "2024-08-16T21:47:16.541000",
+    "status": 1,
+    "amount": 200_000,
+    "orderId": "100045",
+    "description": "Order 100045",
+    "cardNumber": "62741****44",
+    "multiplexingInfos": [],
+}
+CAPTURED: dict[str, Any] = {
+    **VERIFIED,
+    **dict.fromkeys(("refNumber", "cardNumber")),
+    **dict.fromkeys(("orderId", "description"), ""),
+    "amount": 25_000,
+}
+INQUIRED: dict[str, Any] = {
+    **CAPTURED,
+    "verifiedAt": "2024-08-16T21:47:50.629000",
+    "wage": 0,
+    "shaparakFee": 1_200,
+    "createdAt": "2024-08-16T21:45:02.686000",
+}
+RECEIPT = Receipt(
+    amount=200_000,
+    bank_order=100_045,
+    ref_num=TOKEN,
+    rrn="401512345678",
+    card="62741******44",
+)
+BARE = Receipt(amount=25_000, ref_num=TOKEN)
+REDIRECT = Redirect(token=TOKEN, url="https://gateway.zibal.ir/start/3714061657", method="get")
+
+
+# --- start
+
+
+def test_a_token_is_asked_for_with_the_documented_fields() -> None:
+    play(ZIBAL.start(ORDER)).calls(
+        "POST",
+        "https://gateway.zibal.ir/v1/request",
+        {
+            "merchant": "zibal",
+            "amount": 200_000,
+            "callbackUrl": "https://shop.example/pay/zibal/return",
+            "orderId": "100045",
+            "mobile": "09120000000",
+            "description": "Order 100045",
+            "percentMode": 0,
+            "feeMode": 0,
+            "multiplexingInfos": [
+                {"id": "self", "amount": 150_000},
+                {"bankAccount": "IR000000000000000000000000", "amount": 50_000},
+            ],
+        },
+        headers={"content-type": "application/json"},
+    ).replies(200, {"message": "success", "result": 100, "trackId": 3_714_061_657}).returns(
+        REDIRECT
+    )
+
+
+def test_what_the_shop_did_not_say_is_not_sent() -> None:
+    order = replace(ORDER, description="", payer=Payer(), splits=())
+    play(ZIBAL.start(order)).calls(
+        "POST",
+        "…/v1/request",
+        {
+            "merchant": "zibal",
+            "amount": 200_000,
+            "callbackUrl": "https://shop.example/pay/zibal/return",
+            "orderId": "100045",
+        },
+    ).replies(200, {"result": 100, "trackId": "3714061657"}).returns(REDIRECT)
+
+
+def test_who_may_pay_is_told_where_the_shop_says() -> None:
+    payer = Payer(national_id="0012345679", allowed_cards=("6219861034529007",))
+    order = replace(ORDER, description="", payer=payer, splits=())
+    play(ZIBAL.start(order)).calls(
+        "POST",
+        "…/v1/request",
+        {
+            "merchant": "zibal",
+            "amount": 200_000,
+            "callbackUrl": "https://shop.example/pay/zibal/return",
+            "orderId": "100045",
+            "nationalCode": "0012345679",
+            "allowedCards": ["6219861034529007"],
+        },
+    ).replies(200, {"result": 100, "trackId": 3_714_061_657}).returns(REDIRECT)
+
+
+@pytest.mark.parametrize("host", ["https://gateway.zibal.io", "http://127.0.0.1:9100/zibal"])
+def test_the_page_is_at_the_host_that_gave_the_token(host: str) -> None:
+    play(replace(ZIBAL, base_url=host).start(ORDER)).calls("POST", f"{host}/v1/request").replies(
+        200, {"result": 100, "trackId": 3_714_061_657}
+    ).returns(replace(REDIRECT, url=f"{host}/start/3714061657"))
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        (102, CodeClass.MERCHANT_CONFIG),
+        (103, CodeClass.MERCHANT_CONFIG),
+        (104, CodeClass.MERCHANT_CONFIG),
+        (105, CodeClass.OUR_FAULT),
+        (106, CodeClass.OUR_FAULT),
+        (107, CodeClass.OUR_FAULT),
+        (108, CodeClass.OUR_FAULT),
+        (109, CodeClass.MERCHANT_CONFIG),
+        (110, CodeClass.OUR_FAULT),
+        (111, CodeClass.OUR_FAULT),
+        (112, CodeClass.MERCHANT_CONFIG),
+        (113, CodeClass.OUR_FAULT),
+        (114, CodeClass.OUR_FAULT),
+        (115, CodeClass.MERCHANT_CONFIG),
+        (140, CodeClass.OUR_FAULT),
+        (999, CodeClass.UNKNOWN),
+    ],
+)
+def test_a_refused_token_is_classed_by_its_result(code: int, cause: CodeClass) -> None:
+    answer = {"message": "any text", "result": code}
+    play(ZIBAL.start(ORDER)).calls("POST", "…").replies(200, answer).refuses(cause, str(code))
+    play(ZIBAL.start(ORDER)).calls("POST", "…").replies(503, answer).refuses(cause, str(code))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{"result": 100}, {"result": 100, "trackId": 0}, {"result": 100, "trackId": "x"}, {}, []],
+)
+def test_a_token_answer_of_another_shape_is_malformed(answer: Any) -> None:
+    play(ZIBAL.start(ORDER)).calls("POST", "…").replies(200, answer).malformed()
+
+
+# --- the return
+
+
+@pytest.mark.parametrize(
+    ("success", "status", "outcome"),
+    [
+        ("1", "2", CodeClass.OK),
+        ("0", "3", CodeClass.CANCELLED),
+        ("0", "5", CodeClass.DECLINED),
+    ],
+)
+def test_a_return_is_read(success: str, status: str, outcome: CodeClass) -> None:
+    fields = {"trackId": TOKEN, "success": success, "status": status, "orderId": "100045"}
+    expected = Claim(outcome=outcome, code=status, token=TOKEN, bank_order=100_045)
+    assert expected == ZIBAL.read_return(fields)
+    assert expected == ZIBAL.read_return({name.lower(): value for name, value in fields.items()})
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "finding"),
+    [
+        ("-2", CodeClass.GATEWAY, Finding.UNKNOWN),
+        ("-1", CodeClass.UNKNOWN, Finding.PENDING),
+        ("1", CodeClass.OK, Finding.VERIFIED),
+        ("2", CodeClass.OK, Finding.PAID),
+        ("3", CodeClass.CANCELLED, Finding.NOT_PAID),
+        ("4", CodeClass.DECLINED, Finding.NOT_PAID),
+        ("5", CodeClass.DECLINED, Finding.NOT_PAID),
+        ("6", CodeClass.DECLINED, Finding.NOT_PAID),
+        ("7", CodeClass.DECLINED, Finding.NOT_PAID),
+        ("8", CodeClass.DECLINED, Finding.NOT_PAID),
+        ("9", CodeClass.DECLINED, Finding.NOT_PAID),
+        ("10", CodeClass.DECLINED, Finding.NOT_PAID),
+        ("11", CodeClass.GATEWAY, Finding.NOT_PAID),
+        ("12", CodeClass.ISSUER, Finding.NOT_PAID),
+        ("15", CodeClass.NOT_PAID, Finding.REVERSED),
+        ("16", CodeClass.UNKNOWN, Finding.UNKNOWN),
+        ("18", CodeClass.NOT_PAID, Finding.REVERSED),
+        ("21", CodeClass.MERCHANT_CONFIG, Finding.UNKNOWN),
+        ("77", CodeClass.UNKNOWN, Finding.UNKNOWN),
+    ],
+)
+def test_what_each_status_claims_and_what_an_inquiry_finds_by_it(
+    status: str, outcome: CodeClass, finding: Finding
+) -> None:
+    assert outcome == ZIBAL.read_return({"status": status, "trackId": TOKEN}).outcome
+    play(ZIBAL.inquire(ORDER, TOKEN, None)).calls("POST", "…/v1/inquiry").replies(
+        200, {**INQUIRED, "status": int(status)}
+    ).returns(
+        Inquiry(finding=finding, receipt=BARE)
+        if finding in {Finding.PAID, Finding.VERIFIED}
+        else Inquiry(finding=finding)
+    )
+
+
+@pytest.mark.parametrize(
+    ("success", "outcome"),
+    [
+        ("1", CodeClass.OK),
+        ("true", CodeClass.OK),
+        ("0", CodeClass.NOT_PAID),
+        ("False", CodeClass.NOT_PAID),
+        ("maybe", CodeClass.UNKNOWN),
+    ],
+)
+def test_success_counts_where_there_is_no_status(success: str, outcome: CodeClass) -> None:
+    assert outcome == ZIBAL.read_return({"success": success, "trackId": TOKEN}).outcome
+
+
+def test_an_empty_return_says_nothing() -> None:
+    assert Claim(outcome=CodeClass.UNKNOWN) == ZIBAL.read_return({})
+
+
+# --- verify
+
+
+def test_a_verify_sends_the_token_as_a_number() -> None:
+    play(ZIBAL.verify(ORDER, TOKEN, None)).calls(
+        "POST",
+        "https://gateway.zibal.ir/v1/verify",
+        body=b'{"merchant":"zibal","trackId":3714061657,"dataOnDoubleVerify":true}',
+    ).replies(200, VERIFIED).returns(RECEIPT)
+
+
+def test_reference_and_card_may_be_null() -> None:
+    play(ZIBAL.verify(ORDER, TOKEN, None)).calls("POST", "…").replies(200, CAPTURED).returns(BARE)
+
+
+def test_verified_before_with_its_data() -> None:
+    answer = {**VERIFIED, "message": "previously verifed", "result": 201}
+    play(ZIBAL.verify(ORDER, TOKEN, None)).calls("POST", "…/v1/verify").replies(
+        200, answer
+    ).returns(replace(RECEIPT, already=True))
+
+
+def test_verified_before_without_data_is_completed_by_an_inquiry() -> None:
+    play(ZIBAL.verify(ORDER, TOKEN, None)).calls("POST", "…/v1/verify").replies(
+        200, {"message": "previously verifed", "result": 201}
+    ).calls("POST", "…/v1/inquiry", {"merchant": "zibal", "trackId": 3_714_061_657}).replies(
+        200, INQUIRED
+    ).returns(replace(BARE, already=True))
+
+
+def test_verified_before_stands_even_if_the_inquiry_refuses() -> None:
+    play(ZIBAL.verify(ORDER, TOKEN, None)).calls("POST", "…/v1/verify").replies(
+        200, {"message": "previously verifed", "result": 201}
+    ).calls("POST", "…/v1/inquiry").replies(200, {"result": 115}).returns(
+        Receipt(ref_num=TOKEN, already=True)
+    )
+
+
+@pytest.mark.parametrize("status", [15, 18])
+def test_verified_before_and_given_back_is_not_paid(status: int) -> None:
+    play(ZIBAL.verify(ORDER, TOKEN, None)).calls("POST", "…").replies(
+        200, {**VERIFIED, "result": 201, "status": status}
+    ).refuses(CodeClass.NOT_PAID, f"201/{status}")
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        (202, CodeClass.NOT_PAID),
+        (203, CodeClass.NOT_PAID),
+        (102, CodeClass.MERCHANT_CONFIG),
+        (115, CodeClass.MERCHANT_CONFIG),
+        (105, CodeClass.OUR_FAULT),
+        (999, CodeClass.UNKNOWN),
+    ],
+)
+def test_a_refused_verify_is_classed_by_its_result(code: int, cause: CodeClass) -> None:
+    answer = {"message": "transaction failed", "result": code}
+    play(ZIBAL.verify(ORDER, TOKEN, None)).calls("POST", "…").replies(200, answer).refuses(
+        cause, str(code)
+    )
+
+
+@pytest.mark.parametrize("outcome", [CodeClass.CANCELLED, CodeClass.DECLINED])
+def test_the_return_tells_why_it_is_not_paid(outcome: CodeClass) -> None:
+    claim = Claim(outcome=outcome, token=TOKEN)
+    play(ZIBAL.verify(ORDER, TOKEN, claim)).calls("POST", "…").replies(
+        200, {"message": "transaction failed", "result": 202}
+    ).refuses(outcome, "202")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {**VERIFIED, "status": 2},
+        {**VERIFIED, "status": True},
+        {**VERIFIED, "amount": None},
+        {**VERIFIED, "amount": "many"},
+        {**VERIFIED, "refNumber": {}},
+        {name: value for name, value in VERIFIED.items() if name != "status"},
+        {name: value for name, value in VERIFIED.items() if name != "result"},
+        {**VERIFIED, "result": 201, "status": 16},
+    ],
+)
+def test_a_yes_without_its_facts_is_malformed(answer: Any) -> None:
+    play(ZIBAL.verify(ORDER, TOKEN, None)).calls("POST", "…").replies(200, answer).malformed()
+
+
+# --- inquiry
+
+
+def test_an_inquiry_of_an_unknown_token_is_a_no() -> None:
+    play(ZIBAL.inquire(ORDER, TOKEN, None)).calls(
+        "POST",
+        "https://gateway.zibal.ir/v1/inquiry",
+        body=b'{"merchant":"zibal","trackId":3714061657}',
+    ).replies(200, {"message": "trackId not found", "result": 203}).refuses(
+        CodeClass.NOT_PAID, "203"
+    )
+
+
+# --- giving money back
+
+REFUNDED = {
+    "status": True,
+    "result": 1,
+    "message": "موفق",
+    "data": {
+        "reversed": False,
+        "remaining": 150_000,
+        "split": [
+            {
+                "wageAmount": 0,
+                "amount": 50_000,
+                "predictedTime": "2024-08-17T10:45:00",
+                "refundId": "900123",
+            }
+        ],
+    },
+}
+BEARER = {"Authorization": "Bearer key-of-the-platform"}
+LISTED = {
+    "refundId": 900_123,
+    "status": 2,
+    "statusEn": "success",
+    "amount": 50_000,
+    "wage": 0,
+    "description": "77",
+}
+
+
+def test_a_contract_without_the_platform_key_gives_nothing_back() -> None:
+    assert (None, False) == (ZIBAL.traits.reverse_within_seconds, ZIBAL.traits.refunds)
+    assert ("https://gateway.zibal.ir",) == ZIBAL.base_urls
+    play(ZIBAL.refund(ORDER, TOKEN, RECEIPT, 50_000, 77)).refuses(CodeClass.MERCHANT_CONFIG, "")
+
+
+def test_a_contract_with_the_platform_key_gives_back() -> None:
+    assert (86_400, True) == (RICH.traits.reverse_within_seconds, RICH.traits.refunds)
+    assert ("https://gateway.zibal.ir", "https://api.zibal.ir") == RICH.base_urls
+
+
+def test_a_refund_carries_its_number_as_description() -> None:
+    play(RICH.refund(ORDER, TOKEN, RECEIPT, 50_000, 77)).calls(
+        "POST",
+        "https://api.zibal.ir/v1/account/refund",
+        {
+            "trackId": 3_714_061_657,
+            "accountId": "1234",
+            "tryReverse": False,
+            "amount": 50_000,
+            "description": "77",
+        },
+        headers=BEARER,
+    ).replies(200, REFUNDED).returns(GivenBack(amount=50_000, reference="900123"))
+
+
+@pytest.mark.parametrize("data", [None, {}, {"split": []}, {"split": "x"}, []])
+def test_a_refund_that_was_taken_stands_whatever_its_data(data: object) -> None:
+    play(RICH.refund(ORDER, TOKEN, RECEIPT, 50_000, 77)).calls("POST", "…").replies(
+        200, {"result": 1, "data": data}
+    ).returns(GivenBack(amount=50_000))
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        *((code, CodeClass.MERCHANT_CONFIG) for code in (2, 3, 4, 7, 8, 10, 11, 18, 26, 29)),
+        *((code, CodeClass.OUR_FAULT) for code in (5, 6, 9, 12, 13, 14, 15, 16, 17, 20, 21)),
+        *((code, CodeClass.OUR_FAULT) for code in (22, 23, 24, 25, 44)),
+        (45, CodeClass.GATEWAY),
+        (0, CodeClass.UNKNOWN),
+    ],
+)
+def test_a_refused_refund_is_classed_by_its_result(code: int, cause: CodeClass) -> None:
+    play(RICH.refund(ORDER, TOKEN, RECEIPT, 50_000, 77)).calls("POST", "…").replies(
+        200, {"result": code, "message": "متن"}
+    ).refuses(cause, str(code))
+
+
+@pytest.mark.parametrize("listed", [LISTED, [LISTED], [{**LISTED, "description": "5"}, LISTED]])
+def test_a_refund_is_found_by_its_number(listed: object) -> None:
+    play(RICH.inquire_refund(ORDER, TOKEN, RECEIPT, 50_000, 77, None)).calls(
+        "POST",
+        "https://api.zibal.ir/v1/account/refund/inquiry",
+        {"transactionTrackId": 3_714_061_657},
+        headers=BEARER,
+    ).replies(200, {"result": 1, "data": listed}).returns(
+        GivenBack(amount=50_000, reference="900123")
+    )
+
+
+def test_a_refund_is_found_by_the_banks_number_too() -> None:
+    given = GivenBack(reference="900123")
+    play(RICH.inquire_refund(ORDER, TOKEN, RECEIPT, 50_000, 77, given)).calls("POST", "…").replies(
+        200, {"result": 1, "data": [{**LISTED, "description": None}]}
+    ).returns(GivenBack(amount=50_000, reference="900123"))
+
+
+@pytest.mark.parametrize(
+    ("status", "finding"),
+    [(0, Finding.PENDING), (1, Finding.PENDING), (9, Finding.UNKNOWN)],
+)
+def test_a_refund_under_way_is_not_done(status: int, finding: Finding) -> None:
+    play(RICH.inquire_refund(ORDER, TOKEN, RECEIPT, 50_000, 77, None)).calls("POST", "…").replies(
+        200, {"result": 1, "data": [{**LISTED, "status": status}]}
+    ).returns(Inquiry(finding=finding))
+
+
+def test_a_failed_refund_is_a_no() -> None:
+    play(RICH.inquire_refund(ORDER, TOKEN, RECEIPT, 50_000, 77, None)).calls("POST", "…").replies(
+        200, {"result": 1, "data": [{**LISTED, "status": 3}]}
+    ).refuses(CodeClass.NOT_PAID, "3")
+
+
+@pytest.mark.parametrize("listed", [[], None, [{**LISTED, "description": "5"}]])
+def test_a_refund_that_is_not_listed_did_not_happen(listed: object) -> None:
+    play(RICH.inquire_refund(ORDER, TOKEN, RECEIPT, 50_000, 77, None)).calls("POST", "…").replies(
+        200, {"result": 1, "data": listed}
+    ).refuses(CodeClass.NOT_PAID, "1")
+
+
+def test_a_refund_without_description_may_be_ours() -> None:
+    play(RICH.inquire_refund(ORDER, TOKEN, RECEIPT, 50_000, 77, None)).calls("POST", "…").replies(
+        200, {"result": 1, "data": [{**LISTED, "description": ""}]}
+    ).returns(Inquiry(finding=Finding.UNKNOWN))
+
+
+def test_a_refused_refund_inquiry_is_no_answer() -> None:
+    play(RICH.inquire_refund(ORDER, TOKEN, RECEIPT, 50_000, 77, None)).calls("POST", "…").replies(
+        200, {"result": 6}
+    ).refuses(CodeClass.OUR_FAULT, "6")
+
+
+def test_a_reverse_is_a_refund_of_everything_that_tries_the_card() -> None:
+    reversed_data = {"reversed": True, "remaining": 0, "split": []}
+    play(RICH.reverse(ORDER, TOKEN, RECEIPT)).calls("POST", "…/v1/inquiry").replies(
+        200, INQUIRED
+    ).calls(
+        "POST",
+        "https://api.zibal.ir/v1/account/refund",
+        {"trackId": 3_714_061_657, "accountId": "1234", "tryReverse": True, "amount": 200_000},
+        headers=BEARER,
+    ).replies(200, {"result": 1, "data": reversed_data}).returns(GivenBack(amount=200_000))
+
+
+@pytest.mark.parametrize("status", [15, 18])
+def test_what_went_back_is_not_reversed_again(status: int) -> None:
+    play(RICH.reverse(ORDER, TOKEN, RECEIPT)).calls("POST", "…/v1/inquiry").replies(
+        200, {**INQUIRED, "status": status}
+    ).returns(GivenBack(already=True))
+
+
+@pytest.mark.parametrize(
+    ("status", "cause"),
+    [(16, CodeClass.UNKNOWN), (3, CodeClass.NOT_PAID), (-1, CodeClass.UNKNOWN)],
+)
+def test_what_cannot_be_reversed_now(status: int, cause: CodeClass) -> None:
+    play(RICH.reverse(ORDER, TOKEN, RECEIPT)).calls("POST", "…/v1/inquiry").replies(
+        200, {**INQUIRED, "status": status}
+    ).refuses(cause, str(status))
+
+
+def test_every_documented_code_has_its_class() -> None:
+    assert {"100", *map(str, range(102, 116)), "140", "201", "202", "203"} == set(RESULTS)
+    assert {*map(str, range(-2, 13)), "15", "16", "18", "21"} - {"0"} == set(STATUSES)
+    assert {*map(str, range(1, 19)), *map(str, range(20, 27)), "29", "44", "45"} == set(PLATFORM)

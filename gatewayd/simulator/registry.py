@@ -6,10 +6,12 @@ from typing import Final
 from gatewayd.simulator.bank import Dialect
 from gatewayd.simulator.dialects.mellat import Mellat
 from gatewayd.simulator.dialects.parsian import Parsian
+from gatewayd.simulator.dialects.sadad import Sadad
 from gatewayd.simulator.dialects.saman import Saman
 
 DIALECTS: Final[Mapping[str, type[Dialect]]] = {
     "saman": Saman,
     "mellat": Mellat,
     "parsian": Parsian,
+    "sadad": Sadad,
 }

@@ -8,10 +8,12 @@ from gatewayd.simulator.dialects.mellat import Mellat
 from gatewayd.simulator.dialects.parsian import Parsian
 from gatewayd.simulator.dialects.sadad import Sadad
 from gatewayd.simulator.dialects.saman import Saman
+from gatewayd.simulator.dialects.zibal import Zibal
 
 DIALECTS: Final[Mapping[str, type[Dialect]]] = {
     "saman": Saman,
     "mellat": Mellat,
     "parsian": Parsian,
     "sadad": Sadad,
+    "zibal": Zibal,
 }

@@ -1,14 +1,18 @@
-"""What every test stands on: how hard hypothesis tries, and aioresponses on today's aiohttp.
+"""What every test stands on: how hard hypothesis tries, which event loops, and aioresponses.
 
 `HYPOTHESIS_PROFILE` chooses: `dev` (the default) looks at new examples each time, `ci` at the same
 ones every time, `night` at a great many. None has a deadline, for no test here judges speed.
 """
 
+import asyncio
 import os
+from collections.abc import Callable, Mapping
 from typing import Any
 from unittest.mock import Mock
 
 import aioresponses.core
+import pytest
+import uvloop
 from aiohttp import ClientResponse
 from hypothesis import HealthCheck, settings
 
@@ -34,3 +38,12 @@ class MockedResponse(ClientResponse):
 
 # what it builds its answers from; it imports the name but does not export it
 aioresponses.core.ClientResponse = MockedResponse  # type: ignore[attr-defined]
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Function
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Python's own loop; a file that says `BOTH_LOOPS = True` runs on uvloop as well."""
+    if getattr(item.module, "BOTH_LOOPS", False):
+        return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    return {"asyncio": asyncio.new_event_loop}

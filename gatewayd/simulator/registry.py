@@ -8,6 +8,7 @@ from gatewayd.simulator.dialects.mellat import Mellat
 from gatewayd.simulator.dialects.parsian import Parsian
 from gatewayd.simulator.dialects.sadad import Sadad
 from gatewayd.simulator.dialects.saman import Saman
+from gatewayd.simulator.dialects.zarinpal import Zarinpal
 from gatewayd.simulator.dialects.zibal import Zibal
 
 DIALECTS: Final[Mapping[str, type[Dialect]]] = {
@@ -15,5 +16,6 @@ DIALECTS: Final[Mapping[str, type[Dialect]]] = {
     "mellat": Mellat,
     "parsian": Parsian,
     "sadad": Sadad,
+    "zarinpal": Zarinpal,
     "zibal": Zibal,
 }

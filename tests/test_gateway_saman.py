@@ -587,3 +587,12 @@ def test_a_refused_receipt_call_is_classed_by_its_code(code: int, cause: CodeCla
 def test_paid_without_ref_num_is_malformed() -> None:
     answer = receipt_answer({**PAID, "RefNum": None})
     play(SAMAN.inquire(ORDER, TOKEN, None)).calls("POST", "…").replies(200, answer).malformed()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"terminal_id": "13 57"}, {"terminal_id": ""}, {"terminal_id": "۱۳"}, {"base_url": "sep.ir"}],
+)
+def test_a_contract_that_cannot_work_is_refused(wrong: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=f"^{next(iter(wrong))}: "):
+        Saman(**{"terminal_id": "13579246", **wrong})  # type: ignore[arg-type]

@@ -509,3 +509,20 @@ def test_every_documented_code_has_its_class() -> None:
     assert {"100", *map(str, range(102, 116)), "140", "201", "202", "203"} == set(RESULTS)
     assert {*map(str, range(-2, 13)), "15", "16", "18", "21"} - {"0"} == set(STATUSES)
     assert {*map(str, range(1, 19)), *map(str, range(20, 27)), "29", "44", "45"} == set(PLATFORM)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"merchant": ""},
+        {"amount_max": 1_000},
+        {"base_url": "https://gateway.zibal.ir/"},
+        {"api_url": "gateway.zibal.ir"},
+        {"access_token": Secret("key")},
+        {"account_id": "1234"},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_a_contract_that_cannot_work_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"^(merchant|amount_max|base_url|api_url|account_id): "):
+        Zibal(**{"merchant": "zibal", **wrong})

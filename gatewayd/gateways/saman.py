@@ -21,9 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from hashlib import md5
-from typing import Annotated, Any, ClassVar, Final
-
-from pydantic import Field
+from typing import Any, ClassVar, Final
 
 from gatewayd.core.terms import (
     AddressedBy,
@@ -60,6 +58,7 @@ from gatewayd.gateways.wire import (
 TOKEN_MINUTES: Final = 20
 """The least that the bank grants, and its default."""
 CARDS_MAX: Final = 10
+ADDRESS: Final = re.compile(r"https?://[^\s?#]*[^\s?#/]")
 PAGE: Final = re.compile(
     r"https://(?:[a-z0-9-]+\.)+(?:sep|shaparak)\.ir(?:/[!-~]*)?\Z", re.IGNORECASE
 )
@@ -189,7 +188,7 @@ class Saman:
 
     driver: ClassVar[str] = "saman"
 
-    terminal_id: Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
+    terminal_id: str
     receipt_call: bool = False
     """The terminal has the receipt call: attempts can be asked about before their verify."""
     card_lock: bool = False
@@ -197,6 +196,12 @@ class Saman:
     discounts: bool = False
     """A discount terminal: cards are charged less than the order, and the order counts as paid."""
     base_url: str = "https://sep.shaparak.ir"
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[0-9]{1,18}", self.terminal_id):
+            raise ValueError("terminal_id: must be a number of at most 18 digits")
+        if not ADDRESS.fullmatch(self.base_url):
+            raise ValueError("base_url: must be an http(s) address without a slash at its end")
 
     @property
     def traits(self) -> Traits:

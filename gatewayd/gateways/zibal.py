@@ -15,6 +15,7 @@ Quirks of the wire that this file obeys:
   way need not stand among the refunds; it carries its number as description, to be found by.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -52,6 +53,8 @@ from gatewayd.gateways.wire import (
     to_code,
     to_int,
 )
+
+ADDRESS: Final = re.compile(r"https?://[^\s?#]*[^\s?#/]")
 
 _CONFIG, _OURS, _GATEWAY = CodeClass.MERCHANT_CONFIG, CodeClass.OUR_FAULT, CodeClass.GATEWAY
 _NOT_PAID, _DECLINED, _UNKNOWN = CodeClass.NOT_PAID, CodeClass.DECLINED, CodeClass.UNKNOWN
@@ -174,6 +177,17 @@ class Zibal:
     """The wallet that refunds are paid from."""
     base_url: str = "https://gateway.zibal.ir"
     api_url: str = "https://api.zibal.ir"
+
+    def __post_init__(self) -> None:
+        if not self.merchant:
+            raise ValueError("merchant: must not be empty")
+        if self.amount_max < 1_001:
+            raise ValueError("amount_max: the bank takes nothing below 1,001 rial")
+        for name in ("base_url", "api_url"):
+            if not ADDRESS.fullmatch(getattr(self, name)):
+                raise ValueError(f"{name}: must be an http(s) address without a slash at its end")
+        if (self.access_token is None) != (self.account_id == ""):
+            raise ValueError("account_id: goes together with access_token, for refunds")
 
     @property
     def traits(self) -> Traits:
@@ -321,7 +335,7 @@ class Zibal:
 
     @property
     def _gives_back(self) -> bool:
-        return self.access_token is not None and bool(self.account_id)
+        return self.access_token is not None
 
     def _call(self, path: str, token: str, fields: Mapping[str, Any] | None = None) -> Call:
         track_id = to_int(token, "trackId")
@@ -341,7 +355,7 @@ class Zibal:
         self, token: str, amount: int, fields: Mapping[str, Any]
     ) -> Flow[GivenBack | Refusal]:
         if not self._gives_back:
-            return Refusal(cause=_CONFIG, code="", message="no access token or no account")
+            return Refusal(cause=_CONFIG, code="", message="no access token configured")
         what = {"trackId": to_int(token, "trackId"), "accountId": self.account_id, "amount": amount}
         code, data = yield from self._platform("/v1/account/refund", {**what, **fields})
         if code != "1":

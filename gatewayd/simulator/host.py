@@ -16,6 +16,7 @@ from gatewayd.core.terms import NOTHING, Operation, Redirect
 from gatewayd.gateways.contract import Reply
 from gatewayd.simulator.bank import OPEN, Asked, Book, Contract, Dialect, Request, Session, State
 from gatewayd.simulator.faults import SLOW_SECONDS, Faults, Kind
+from gatewayd.simulator.latency import AT_ONCE, Latency
 from gatewayd.simulator.payers import (
     NOT_ALLOWED,
     SWITCH_DOWN,
@@ -98,38 +99,6 @@ class Leaving:
     """The bank delivers the same return a second time by itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """How long answers to merchants take."""
-
-    low_seconds: float = 0.0
-    high_seconds: float = 0.0
-
-    @classmethod
-    def parse(cls, text: str) -> "Latency":
-        """Read `0`, `50ms`, `50-200ms` or `0.2s`; ValueError says what is wrong."""
-        number, unit = text.strip().removesuffix("s"), 1.0
-        if number != text.strip() and number.endswith("m"):
-            number, unit = number.removesuffix("m"), 0.001
-        low, dash, high = number.partition("-")
-        try:
-            latency = cls(float(low) * unit, float(high if dash else low) * unit)
-        except ValueError:
-            raise ValueError(f"latency: {text!r} is not like 0, 50ms or 50-200ms") from None
-        if not 0 <= latency.low_seconds <= latency.high_seconds <= LATENCY_MAX_SECONDS:
-            raise ValueError(f"latency: {text!r} must rise and stay below {LATENCY_MAX_SECONDS} s")
-        return latency
-
-    def draw(self, rng: random.Random) -> float:
-        """Seconds for the next answer."""
-        if self.low_seconds == self.high_seconds:
-            return self.low_seconds
-        return rng.uniform(self.low_seconds, self.high_seconds)
-
-
-LATENCY_MAX_SECONDS: Final = 600.0
-
-
 class Banks:
     """Every driver's bank: one book, one set of faults, one crowd of payers."""
 
@@ -139,7 +108,7 @@ class Banks:
         *,
         seed: int,
         mix: Mix = USUAL_MIX,
-        latency: Latency | None = None,
+        latency: Latency = AT_ONCE,
         time_scale: float = 1.0,
         switches: Mapping[str, Mapping[str, str]] | None = None,
         refuse_foreign_referer: bool = False,
@@ -167,7 +136,7 @@ class Banks:
             random.Random(f"{seed} book"),
             time_scale=time_scale,
         )
-        self._latency = latency or Latency()
+        self._latency = latency
         self._refuse_foreign_referer = refuse_foreign_referer
         self._payer_dice = random.Random(f"{seed} payers")
         self._fault_dice = random.Random(f"{seed} faults")

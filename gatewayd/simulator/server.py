@@ -21,8 +21,9 @@ from gatewayd.core.terms import Redirect
 from gatewayd.gateways.contract import Reply
 from gatewayd.simulator.bank import Contract, Request, Session
 from gatewayd.simulator.control import PREFIX, control
-from gatewayd.simulator.host import Banks, Ending, Exchange, Latency, Leaving, Trouble
+from gatewayd.simulator.host import Banks, Ending, Exchange, Leaving, Trouble
 from gatewayd.simulator.incoming import add_query, departure, read_request
+from gatewayd.simulator.latency import Latency
 from gatewayd.simulator.pages import auto_post_page, bank_name, message_page, payment_page
 from gatewayd.simulator.payers import USUAL_MIX, WRONG_PIN, Decision, Mix, Outcome, Payers
 

@@ -1,0 +1,677 @@
+"""Saman in the simulator answers as SEP does: every call, code and return of its documents."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import pytest
+
+from gatewayd.core.terms import Operation
+from gatewayd.simulator.bank import Session, State
+from gatewayd.simulator.dialects.saman import Saman
+from gatewayd.simulator.incoming import departure, read_request
+from gatewayd.simulator.payers import Decision, Outcome
+from tests.banks import (
+    CALLBACK,
+    MORNING,
+    PAGE,
+    RECEIPT,
+    REVERSE,
+    TERMINAL,
+    TOKEN,
+    VERIFY,
+    Shop,
+    form_request,
+    json_request,
+    read,
+    shop,
+    token_request,
+)
+
+CARD = "6219861034529007"
+CARD_MD5 = "ffda90e15284976a45cb8d4e1bff5be1"
+CARD_SHA256 = "04bad0cbbc112097e589c55ffa968dd236c2deefcf18fad9a37807aa560fb96d"
+
+
+def switched(**switches: str) -> Shop:
+    return shop(switches={"saman": switches})
+
+
+def paid(merchant: Shop, **changes: Any) -> Session:
+    """A session that was paid with the sample card."""
+    session = merchant.start(**changes)
+    decision = Decision(outcome=Outcome.PAID)
+    merchant.banks.act(session, decision, merchant.clock.now, card=CARD)
+    return session
+
+
+def back(merchant: Shop, session: Session, outcome: Outcome, code: str = "") -> Mapping[str, str]:
+    """The fields of the return after the payer did that."""
+    decision = Decision(outcome=outcome, code=code)
+    leaving = merchant.banks.act(session, decision, merchant.clock.now, card=CARD)
+    assert leaving.back is not None
+    assert leaving.back.url == CALLBACK
+    return leaving.back.fields
+
+
+# --- token
+
+
+def test_a_token_is_32_hexadecimal_digits() -> None:
+    answer = shop().ask(TOKEN, token_request())
+    assert {"status", "token"} == answer.keys()
+    assert 1 == answer["status"]
+    assert 32 == len(answer["token"])
+    assert set(answer["token"]) <= set("0123456789abcdef")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"action": "Token"},
+        {"action": "TOKEN"},
+        {"TerminalId": TERMINAL},
+        {"Amount": "150000"},
+        {"ResNum": 100000042},
+        {"ResNum": "0b7f3c7e-3c5c-4f7e-9d43-0f6f0a5c1f11"},
+        {"RedirectUrl": None, "RedirectURL": CALLBACK},
+        {"CellNumber": "09120000000"},
+        {"CellNumber": "9120000000"},
+        {"ResNum1": "", "ResNum2": "", "ResNum3": "", "ResNum4": ""},
+        {"SomethingElse": {"deep": 1}},
+        {"SettlementIbanInfo": [{"IBAN": "IR" + "1" * 24, "Amount": 150000, "PurchaseId": "0"}]},
+        {"TranType": "Government"},
+    ],
+)
+def test_what_clients_send_gets_a_token(changes: dict[str, Any]) -> None:
+    assert 1 == shop().ask(TOKEN, token_request(**changes))["status"]
+
+
+@pytest.mark.parametrize("path", [TOKEN, "/OnlinePG/OnlinePG", "/ONLINEPG/onlinepg/"])
+def test_the_path_is_read_in_any_case(path: str) -> None:
+    assert 1 == shop().ask(path, token_request())["status"]
+
+
+def test_a_missing_order_number_is_code_5_with_both_messages() -> None:
+    assert {
+        "status": -1,
+        "errorCode": "5",
+        "errorDesc": "پارامتر نادرست;ResNum ارسال نشده",
+    } == shop().ask(TOKEN, token_request(ResNum=None))
+
+
+def test_an_unregistered_caller_is_code_8() -> None:
+    assert {
+        "status": -1,
+        "errorCode": "8",
+        "errorDesc": "آی‌پی سرور ثبت نشده",
+    } == switched(terminal="foreign_address").ask(TOKEN, token_request())
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"action": "verify"}, "5"),
+        ({"action": None}, "5"),
+        ({"TerminalId": "99999999"}, "12"),
+        ({"TerminalId": None}, "12"),
+        ({"Amount": None}, "5"),
+        ({"Amount": 0}, "5"),
+        ({"Amount": -5}, "5"),
+        ({"Amount": 1500.5}, "5"),
+        ({"Amount": "150000.00"}, "5"),
+        ({"Amount": "۱۵۰۰۰۰"}, "5"),
+        ({"Amount": True}, "5"),
+        ({"ResNum": ""}, "5"),
+        ({"ResNum": "7" * 256}, "5"),
+        ({"RedirectUrl": None}, "5"),
+        ({"RedirectUrl": "/relative"}, "5"),
+        ({"RedirectUrl": "javascript:alert(1)"}, "5"),
+        ({"RedirectUrl": "https://shop.example/" + "x" * 2083}, "5"),
+        ({"redirecturl": CALLBACK, "RedirectUrl": None}, "5"),
+        ({"ResNum1": "7" * 51}, "5"),
+        ({"HashedCardNumber": "not a hash"}, "5"),
+        ({"HashedCardNumber": "|".join([CARD_MD5] * 11)}, "5"),
+        ({"SettlementIbanInfo": "x"}, "21"),
+        ({"SettlementIbanInfo": [{"IBAN": "IR1", "Amount": 1}]}, "21"),
+        ({"SettlementIbanInfo": [{"IBAN": "IR" + "1" * 24, "Amount": 150001}]}, "21"),
+        ({"SettlementIbanInfo": [{"IBAN": "IR" + "1" * 24, "Amount": 1}] * 10}, "21"),
+    ],
+)
+def test_a_bad_token_request_is_refused_by_code_and_opens_nothing(
+    changes: dict[str, Any], code: str
+) -> None:
+    merchant = shop()
+    answer = merchant.ask(TOKEN, token_request(**changes))
+    assert (-1, code) == (answer["status"], answer["errorCode"])
+    assert answer["errorDesc"]
+    assert [] == merchant.banks.book.ledger(MORNING)
+
+
+def test_a_disabled_terminal_is_code_20() -> None:
+    answer = switched(terminal="disabled").ask(TOKEN, token_request())
+    assert "20" == answer["errorCode"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff\xfe"])
+def test_a_body_that_is_no_object_is_code_5(body: bytes) -> None:
+    merchant = shop()
+    headers = {"content-type": "application/json"}
+    _, request = read_request(
+        method="POST", target=f"/saman{TOKEN}", origin="http://h", headers=headers, body=body
+    )
+    exchange = merchant.banks.answer("saman", request, MORNING)
+    assert exchange is not None
+    assert "5" == read(exchange)["errorCode"]
+
+
+def test_the_same_order_number_gets_another_token() -> None:
+    merchant = shop()
+    first, second = merchant.start(), merchant.start()
+    assert first.token != second.token
+    assert first.order == second.order
+
+
+@pytest.mark.parametrize(
+    ("minutes", "lives"),
+    [(None, 20), (20, 20), ("30", 30), (0, 20), (5, 20), (60, 60), (9999, 3600)],
+)
+def test_the_token_lives_as_long_as_the_client_chose_within_bounds(
+    minutes: object, lives: int
+) -> None:
+    merchant = shop()
+    session = merchant.start(TokenExpiryInMin=minutes)
+    states = []
+    for beyond in (0, 1):
+        merchant.banks.book.find("saman", session.token, MORNING + lives * 60 + beyond)
+        states.append(session.state)
+    assert [State.CREATED, State.EXPIRED] == states
+
+
+def test_another_page_is_named_in_a_header_where_that_is_switched_on() -> None:
+    merchant = switched(page_header="on")
+    exchange = merchant.call(TOKEN, token_request())
+    assert exchange.reply is not None
+    page = exchange.reply.headers["x-ipg-url"]
+    assert "http://127.0.0.1:9100/saman/transaction/init" == page
+    token = orjson.loads(exchange.reply.body)["token"]
+    request = form_request("/transaction/init", {"Token": token})
+    opened = merchant.banks.open_page("saman", request, MORNING)
+    assert isinstance(opened, Session)
+    assert "x-ipg-url" not in (shop().call(TOKEN, token_request()).reply or exchange.reply).headers
+
+
+# --- page
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("POST", PAGE),
+        ("POST", "/onlinepg/onlinepg"),
+        ("GET", "/OnlinePG/SendToken?token={token}"),
+        ("GET", "/onlinepg/sendtoken?Token={token}"),
+    ],
+)
+def test_the_page_opens_by_form_and_by_link(method: str, target: str) -> None:
+    merchant = shop()
+    session = merchant.start()
+    form = method == "POST"
+    _, request = read_request(
+        method=method,
+        target="/saman" + target.format(token=session.token),
+        origin="http://h",
+        headers={"content-type": "application/x-www-form-urlencoded"} if form else {},
+        body=f"Token={session.token}&GetMethod=&language=fa".encode() if form else b"",
+    )
+    assert merchant.banks.answer("saman", request, MORNING) is None
+    assert merchant.banks.is_page("saman", request)
+    assert session is merchant.banks.open_page("saman", request, MORNING)
+    assert State.WITH_PAYER is session.state
+
+
+def test_a_call_is_no_page_and_other_paths_are_neither() -> None:
+    dialect = Saman(({"terminal_id": "13579246"},))
+    assert not dialect.is_page(json_request(TOKEN, token_request()))
+    assert not dialect.is_page(json_request(VERIFY, {}))
+    assert not dialect.is_page(form_request("/payment.aspx", {"Token": "x"}))
+
+
+@pytest.mark.parametrize("choice", ["true", "True", " TRUE "])
+def test_get_method_makes_the_return_a_get(choice: str) -> None:
+    merchant = shop()
+    session = merchant.start()
+    form = {"Token": session.token, "GetMethod": choice}
+    merchant.banks.open_page("saman", form_request(PAGE, form), MORNING)
+    leaving = merchant.banks.act(session, Decision(outcome=Outcome.CANCEL), MORNING)
+    assert leaving.back is not None
+    leaves = departure(leaving.back)
+    assert "GET" == leaves.method
+    assert leaves.url.startswith(CALLBACK + "&MID=13579246&TerminalId=13579246&State=Canceled")
+
+
+@pytest.mark.parametrize("choice", ["", "false", "1"])
+def test_otherwise_the_return_is_a_post(choice: str) -> None:
+    merchant = shop()
+    session = merchant.start()
+    form = {"Token": session.token, "GetMethod": choice}
+    merchant.banks.open_page("saman", form_request(PAGE, form), MORNING)
+    leaving = merchant.banks.act(session, Decision(outcome=Outcome.CANCEL), MORNING)
+    assert leaving.back is not None
+    assert "post" == leaving.back.method
+
+
+# --- return
+
+
+def test_a_paid_return_has_every_field() -> None:
+    merchant = shop()
+    session = merchant.start()
+    fields = back(merchant, session, Outcome.PAID)
+    assert {
+        "MID": "13579246",
+        "TerminalId": "13579246",
+        "State": "OK",
+        "Status": "2",
+        "Rrn": session.rrn,
+        "RefNum": session.ref_num,
+        "ResNum": "100000042",
+        "TraceNo": session.trace_no,
+        "Amount": "150000",
+        "Wage": "",
+        "SecurePan": "621986******9007",
+        "HashedCardNumber": CARD_SHA256,
+        "Token": session.token,
+    } == fields
+    assert (12, 6) == (len(session.rrn), len(session.trace_no))
+
+
+def test_a_reference_looks_like_base64_and_is_at_most_50_long() -> None:
+    merchant = shop()
+    references = [paid(merchant).ref_num for _ in range(50)]
+    assert len(set(references)) == 50
+    assert {30} == {len(reference) for reference in references}
+    assert {"+", "/"} <= set("".join(references))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "status"),
+    [(Outcome.CANCEL, "CanceledByUser", "1"), (Outcome.DECLINE, "Failed", "3")],
+)
+def test_an_unpaid_return_has_the_same_fields_most_of_them_empty(
+    outcome: Outcome, state: str, status: str
+) -> None:
+    merchant = shop()
+    session = merchant.start()
+    assert {
+        "MID": "13579246",
+        "TerminalId": "13579246",
+        "State": state,
+        "Status": status,
+        "Rrn": "",
+        "RefNum": "",
+        "ResNum": "100000042",
+        "TraceNo": "",
+        "Amount": "150000",
+        "Wage": "",
+        "SecurePan": "",
+        "HashedCardNumber": "",
+        "Token": session.token,
+    } == back(merchant, session, outcome, "51")
+
+
+@pytest.mark.parametrize("code", ["51", "55", "91"])
+def test_every_decline_looks_alike(code: str) -> None:
+    merchant = shop()
+    fields = back(merchant, merchant.start(), Outcome.DECLINE, code)
+    assert ("Failed", "3") == (fields["State"], fields["Status"])
+
+
+def test_some_terminals_leave_the_token_out() -> None:
+    merchant = switched(return_token="absent")
+    assert "Token" not in back(merchant, merchant.start(), Outcome.PAID)
+
+
+def test_newer_terminals_return_token_and_reference_only_by_get() -> None:
+    merchant = switched(**{"return": "receipt"})
+    session = merchant.start()
+    leaving = merchant.banks.act(session, Decision(outcome=Outcome.PAID), MORNING)
+    assert leaving.back is not None
+    assert "get" == leaving.back.method
+    assert {"Token": session.token, "RefNum": session.ref_num} == leaving.back.fields
+    cancelled = merchant.start()
+    assert {"Token": cancelled.token, "RefNum": ""} == back(merchant, cancelled, Outcome.CANCEL)
+
+
+def test_a_card_that_the_merchant_did_not_allow_is_declined_at_the_end() -> None:
+    merchant = shop()
+    other = hashlib.md5(b"5022291070873466", usedforsecurity=False).hexdigest()
+    refused = merchant.start(HashedCardNumber=other)
+    assert "Failed" == back(merchant, refused, Outcome.PAID)["State"]
+    assert State.DECLINED is refused.state
+    allowed = merchant.start(HashedCardNumber=f"{other};{CARD_MD5.upper()}")
+    assert "OK" == back(merchant, allowed, Outcome.PAID)["State"]
+
+
+# --- verify
+
+
+def test_verify_confirms_with_all_details() -> None:
+    merchant = shop()
+    session = paid(merchant)
+    assert {
+        "TransactionDetail": {
+            "RRN": session.rrn,
+            "RefNum": session.ref_num,
+            "MaskedPan": "621986****9007",
+            "HashedPan": CARD_SHA256,
+            "TerminalNumber": TERMINAL,
+            "OrginalAmount": 150000,
+            "AffectiveAmount": 150000,
+            "StraceDate": "2025-02-11 18:11:06",
+            "StraceNo": session.trace_no,
+        },
+        "ResultCode": 0,
+        "ResultDescription": "موفق",
+        "Success": True,
+    } == read(merchant.verify(session))
+    assert (State.VERIFIED, True) == (session.state, session.verified)
+
+
+def test_the_card_is_charged_the_split_fee_too() -> None:
+    merchant = shop()
+    session = paid(merchant, Wage=2_000)
+    detail = read(merchant.verify(session))["TransactionDetail"]
+    assert (150_000, 152_000) == (detail["OrginalAmount"], detail["AffectiveAmount"])
+
+
+def test_the_terminal_may_come_as_text_and_the_path_in_any_case() -> None:
+    merchant = shop()
+    session = paid(merchant)
+    document = {"RefNum": session.ref_num, "TerminalNumber": str(TERMINAL), "extra": None}
+    assert merchant.ask(VERIFY.lower(), document)["Success"] is True
+
+
+def test_an_unknown_reference_is_not_found() -> None:
+    assert {
+        "TransactionDetail": None,
+        "ResultCode": -2,
+        "ResultDescription": "پیدا نشد",
+        "Success": False,
+    } == shop().ask(VERIFY, {"RefNum": "nobody/knows+it", "TerminalNumber": TERMINAL})
+
+
+def test_a_second_verify_is_a_duplicate() -> None:
+    merchant = shop()
+    session = paid(merchant)
+    merchant.verify(session)
+    assert {
+        "TransactionDetail": None,
+        "ResultCode": 2,
+        "ResultDescription": "تکراری",
+        "Success": False,
+    } == read(merchant.verify(session))
+
+
+@pytest.mark.parametrize("success", ["false", "true"])
+@pytest.mark.parametrize("detail", ["absent", "present"])
+def test_how_a_duplicate_looks_is_a_switch(success: str, detail: str) -> None:
+    merchant = switched(duplicate_success=success, duplicate_detail=detail)
+    session = paid(merchant)
+    first, second = read(merchant.verify(session)), read(merchant.verify(session))
+    assert 2 == second["ResultCode"]
+    assert (success == "true") == second["Success"]
+    expected = first["TransactionDetail"] if detail == "present" else None
+    assert expected == second["TransactionDetail"]
+
+
+def test_an_unverified_payment_goes_back_after_half_an_hour() -> None:
+    merchant = shop()
+    session = paid(merchant)
+    merchant.clock.now += 30 * 60 + 1
+    assert -6 == read(merchant.verify(session))["ResultCode"]
+    assert (State.AUTO_REVERSED, False, True) == (
+        session.state,
+        session.verified,
+        session.reversed,
+    )
+
+
+def test_a_verify_in_the_last_second_is_in_time() -> None:
+    merchant = shop()
+    session = paid(merchant)
+    merchant.clock.now += 30 * 60
+    assert 0 == read(merchant.verify(session))["ResultCode"]
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        ({"TerminalNumber": TERMINAL}, -111),
+        ({"RefNum": "", "TerminalNumber": TERMINAL}, -111),
+        ({"RefNum": "x"}, -111),
+        ({}, -111),
+        ([], -111),
+        ({"RefNum": "x", "TerminalNumber": 99}, -105),
+        ({"RefNum": str(TERMINAL), "TerminalNumber": "x"}, -105),
+        ({"RefNum": ["x"], "TerminalNumber": TERMINAL}, -111),
+    ],
+)
+@pytest.mark.parametrize("path", [VERIFY, REVERSE])
+def test_what_cannot_be_looked_up_has_its_code(path: str, document: object, code: int) -> None:
+    answer = shop().ask(path, document)
+    assert (code, False, None) == (
+        answer["ResultCode"],
+        answer["Success"],
+        answer["TransactionDetail"],
+    )
+
+
+@pytest.mark.parametrize(("terminal", "code"), [("disabled", -104), ("foreign_address", -106)])
+@pytest.mark.parametrize("path", [VERIFY, REVERSE])
+def test_a_caller_who_may_not_is_told_so(path: str, terminal: str, code: int) -> None:
+    document = {"RefNum": "x", "TerminalNumber": TERMINAL}
+    assert code == switched(terminal=terminal).ask(path, document)["ResultCode"]
+
+
+def test_a_reference_is_bound_to_its_terminal() -> None:
+    two = ({"terminal_id": "13579246"}, {"terminal_id": "24681357"})
+    merchant = shop()
+    merchant.banks.dialects["saman"] = Saman(two)
+    session = paid(merchant)
+    document = {"RefNum": session.ref_num, "TerminalNumber": 24681357}
+    assert -2 == merchant.ask(VERIFY, document)["ResultCode"]
+    assert State.PAID is session.state
+
+
+# --- reverse
+
+
+def test_reverse_gives_a_verified_payment_back_with_details() -> None:
+    merchant = shop()
+    session = paid(merchant)
+    verified = read(merchant.verify(session))
+    assert verified == read(merchant.reverse(session))
+    assert (State.REVERSED, True, True) == (session.state, session.verified, session.reversed)
+
+
+def test_a_second_reverse_is_a_duplicate_and_a_verify_says_reversed() -> None:
+    merchant = shop()
+    session = paid(merchant)
+    merchant.verify(session)
+    merchant.reverse(session)
+    assert 2 == read(merchant.reverse(session))["ResultCode"]
+    assert 5 == read(merchant.verify(session))["ResultCode"]
+
+
+def test_only_what_is_verified_can_be_reversed() -> None:
+    merchant = shop()
+    session = paid(merchant)
+    assert -2 == read(merchant.reverse(session))["ResultCode"]
+    merchant.clock.now += 31 * 60
+    assert -2 == read(merchant.reverse(session))["ResultCode"]
+
+
+def test_a_reverse_is_too_late_after_50_minutes() -> None:
+    merchant = shop()
+    session = paid(merchant)
+    merchant.verify(session)
+    merchant.clock.now += 50 * 60 + 1
+    assert -6 == read(merchant.reverse(session))["ResultCode"]
+    assert (State.VERIFIED, False) == (session.state, session.reversed)
+
+
+# --- receipt
+
+
+def receipt(merchant: Shop, **fields: object) -> dict[str, Any]:
+    return merchant.ask(RECEIPT, {"TerminalNumber": TERMINAL, **fields})
+
+
+def test_the_receipt_of_a_paid_session_says_it_all() -> None:
+    merchant = shop()
+    session = paid(merchant)
+    expected = {
+        "Data": {
+            "State": "OK",
+            "Status": 2,
+            "TerminalId": TERMINAL,
+            "Token": session.token,
+            "RefNum": session.ref_num,
+            "ResNum": "100000042",
+            "TraceNo": int(session.trace_no),
+            "Amount": 150000,
+            "AffectiveAmount": 150000,
+            "Rrn": int(session.rrn),
+            "HashedCardNumber": CARD_SHA256,
+        },
+        "HasError": False,
+        "ErrorCode": None,
+        "ErrorMessage": None,
+        "ValidationErrors": None,
+    }
+    assert expected == receipt(merchant, Token=session.token)
+    assert expected == receipt(merchant, RefNum=session.ref_num)
+    assert expected == receipt(merchant, RefNum=session.ref_num, Rrn=int(session.rrn))
+    assert State.PAID is session.state
+
+
+def test_the_receipt_of_a_cancelled_session_has_nulls() -> None:
+    merchant = shop()
+    session = merchant.start()
+    back(merchant, session, Outcome.CANCEL)
+    assert {
+        "State": "CanceledByUser",
+        "Status": 1,
+        "TerminalId": TERMINAL,
+        "Token": session.token,
+        "RefNum": None,
+        "ResNum": None,
+        "TraceNo": 0,
+        "Amount": 0,
+        "AffectiveAmount": 0,
+        "Rrn": None,
+        "HashedCardNumber": None,
+    } == receipt(merchant, Token=session.token)["Data"]
+
+
+def test_the_receipt_of_an_open_session_is_in_progress_and_later_over() -> None:
+    merchant = shop()
+    session = merchant.start()
+    data = receipt(merchant, Token=session.token)["Data"]
+    assert ("InProgress", 0) == (data["State"], data["Status"])
+    merchant.clock.now += 20 * 60 + 1
+    assert "SessionIsNull" == receipt(merchant, Token=session.token)["Data"]["State"]
+
+
+def test_there_is_no_receipt_after_a_verify_nor_after_an_hour() -> None:
+    merchant = shop()
+    session, late = paid(merchant), merchant.start(TokenExpiryInMin=120)
+    merchant.verify(session)
+    assert {
+        "Data": None,
+        "HasError": True,
+        "ErrorCode": 404,
+        "ErrorMessage": "رسید پیدا نشد",
+        "ValidationErrors": None,
+    } == receipt(merchant, Token=session.token)
+    assert receipt(merchant, Token=late.token)["HasError"] is False
+    merchant.clock.now += 3601
+    assert 404 == receipt(merchant, Token=late.token)["ErrorCode"]
+
+
+def test_a_receipt_wants_the_session_key_that_the_token_was_asked_with() -> None:
+    merchant = shop()
+    session = paid(merchant, TxnRandomSessionKey=887766)
+    assert 404 == receipt(merchant, Token=session.token)["ErrorCode"]
+    assert 404 == receipt(merchant, Token=session.token, TxnRandomSessionKey=1)["ErrorCode"]
+    answer = receipt(merchant, Token=session.token, TxnRandomSessionKey="887766")
+    assert answer["HasError"] is False
+
+
+@pytest.mark.parametrize(
+    ("document", "code", "fields"),
+    [
+        ({"Token": "x"}, 5, ["TerminalNumber"]),
+        ({"TerminalNumber": TERMINAL}, 5, ["Token"]),
+        ({}, 5, ["TerminalNumber", "Token"]),
+        ({"TerminalNumber": 99, "Token": "x"}, 12, None),
+        ({"TerminalNumber": TERMINAL, "Token": "x"}, 404, None),
+    ],
+)
+def test_a_bad_receipt_call_has_its_code(
+    document: dict[str, Any], code: int, fields: list[str] | None
+) -> None:
+    answer = shop().ask(RECEIPT, document)
+    named = [error["FieldName"] for error in answer["ValidationErrors"] or ()] or None
+    assert (True, None, code, fields) == (
+        answer["HasError"],
+        answer["Data"],
+        answer["ErrorCode"],
+        named,
+    )
+
+
+@pytest.mark.parametrize(("terminal", "code"), [("disabled", 20), ("foreign_address", 8)])
+def test_a_receipt_is_refused_who_may_not_ask(terminal: str, code: int) -> None:
+    assert code == receipt(switched(terminal=terminal), Token="x")["ErrorCode"]
+
+
+def test_an_older_terminal_has_no_receipt_call() -> None:
+    merchant = switched(receipt_call="off")
+    request = json_request(RECEIPT, {"TerminalNumber": TERMINAL, "Token": "x"})
+    assert merchant.banks.answer("saman", request, MORNING) is None
+
+
+# --- what the host needs to know
+
+
+def test_every_call_is_recognised_by_its_operation_and_session() -> None:
+    merchant = shop()
+    session = paid(merchant)
+    dialect = merchant.banks.dialects["saman"]
+    by_reference = {"RefNum": session.ref_num, "TerminalNumber": TERMINAL}
+    seen = {}
+    for path, document in {
+        TOKEN: token_request(),
+        VERIFY: by_reference,
+        REVERSE: by_reference,
+        RECEIPT: {"Token": session.token, "TerminalNumber": TERMINAL},
+    }.items():
+        asked = dialect.recognise(json_request(path, document), merchant.banks.book, MORNING)
+        assert asked is not None
+        seen[asked.operation] = asked.session
+    assert {
+        Operation.START: None,
+        Operation.VERIFY: session,
+        Operation.REVERSE: session,
+        Operation.INQUIRE: session,
+    } == seen
+
+
+def test_an_unknown_switch_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no switch duplicate_success=maybe"):
+        switched(duplicate_success="maybe")
+    with pytest.raises(ValueError, match="no switch colour=red"):
+        switched(colour="red")

@@ -12,7 +12,6 @@ Switch `late` (`101`, `1105`): what verify says of what went back; the manual ha
 """
 
 import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Mapping
@@ -261,10 +260,13 @@ def _check_multiplexing(data: object, amount: int) -> None:
 
 def _key(text: str) -> bytes:
     """Three DES keys; two mean that the third is the first. ValueError for anything else."""
-    key = base64.b64decode(text)
-    key += key[:8] if len(key) == 16 else b""
-    TripleDES(key)
-    return key
+    try:
+        key = base64.b64decode(text, validate=True)
+    except ValueError:
+        key = b""
+    if len(key) not in (16, 24):
+        raise ValueError("sadad: key must be Base64 of 16 or 24 bytes")
+    return key + key[:8] if len(key) == 16 else key
 
 
 def _decrypt(key: bytes, signature: str) -> str | None:
@@ -273,7 +275,7 @@ def _decrypt(key: bytes, signature: str) -> str | None:
         data = base64.b64decode(signature, validate=True)
         decryptor = Cipher(TripleDES(key), modes.ECB()).decryptor()  # noqa: S305  (Sadad's choice)
         padded = decryptor.update(data) + decryptor.finalize()
-    except (binascii.Error, ValueError):
+    except ValueError:
         return None
     size = padded[-1] if padded else 0
     if not 1 <= size <= 8 or padded[-size:] != bytes([size]) * size:

@@ -40,7 +40,7 @@ def is_loopback(host: str) -> bool:
 def host(text: str) -> str:
     """A bare host."""
     if not is_host(text):
-        raise ValueError("a bare host in small ASCII letters is wanted: no https://, no port, no *")
+        raise ValueError("a bare host in small letters is wanted: no https://, no port, no *")
     return text
 
 

@@ -141,7 +141,7 @@ class Reading:
         kind = DRIVERS.get(name) if isinstance(name, str) else None
         if kind is None:
             known = ", ".join(sorted(DRIVERS))
-            self.complain((*place, "driver"), f"a driver is wanted: one of {known}")
+            self.complain((*place, "driver"), f"one of {known} is wanted")
             return None
         for key in secret_keys(kind) & own.keys():
             if isinstance(own[key], str):

@@ -19,6 +19,7 @@ from gatewayd.io.yaml_strict import Place
 
 Finding = tuple[Place, str]
 
+LITERAL: Final = "a secret in the file itself; better ${credential:…}, ${file:…} or ${env:…}"
 RETURN_SECRET_CHARS_MIN: Final = 16
 """Whoever guesses it can tell the shop's browser page that a payment was paid."""
 
@@ -181,10 +182,7 @@ def _literals(value: Any, place: Place, references: Container[Place]) -> Iterato
     """Secrets that stand in the file itself."""
     if isinstance(value, Secret):
         if place not in references:
-            yield (
-                place,
-                "this secret stands in the file itself: better ${credential:…}, ${file:…} or ${env:…}",
-            )
+            yield place, LITERAL
     elif isinstance(value, tuple):
         for i, each in enumerate(value):
             yield from _literals(each, (*place, i), references)

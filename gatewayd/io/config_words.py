@@ -40,7 +40,7 @@ def wording(error: ErrorDetails, value: Any) -> str:
         case "float_type":
             return f"a number is wanted{_number(value)}"
         case "bool_type":
-            hint = "; write true or false" if value in {"yes", "no", "on", "off"} else ""
+            hint = "; write true or false" if value in ("yes", "no", "on", "off") else ""
             return f"true or false is wanted, found {finding(value)}{hint}"
         case "tuple_type" | "list_type" | "set_type" | "frozen_set_type":
             return f"a list is wanted, found {finding(value)}"
@@ -80,7 +80,7 @@ def _number(value: Any) -> str:
         if isinstance(plain(value), (int, float)):
             return ", found text: take the quotes away"
         if value.isdecimal():
-            return ", found text: a leading zero or too many digits make it that"
+            return ", found text: it begins with a zero or is too long"
     return f", found {finding(value)}"
 
 

@@ -32,6 +32,8 @@ Place = tuple[str | int, ...]
 
 _WHOLE = re.compile(r"-?(?:0|[1-9](?:_?[0-9])*)")
 _DECIMAL = re.compile(r"-?(?:0|[1-9](?:_?[0-9])*)\.[0-9]+")
+_ODD = re.compile(rf"{yaml.reader.Reader.NON_PRINTABLE.pattern}|[\x85\u2028\u2029]")
+"""What YAML does not allow, and the line ends that it knows and editors do not count."""
 _NOTHING = frozenset({"", "~", "null"})
 _TRUTH = {"true": True, "false": False}
 _WHOLE_MAX: Final = 2**63 - 1
@@ -96,7 +98,7 @@ def _text(raw: bytes, document: Document) -> str | None:
     except UnicodeDecodeError as error:
         refuse(raw.count(b"\n", 0, error.start) + 1, "this is not UTF-8 text")
         return None
-    odd = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    odd = _ODD.search(text)
     if odd:
         refuse(text.count("\n", 0, odd.start()) + 1, "there is a control character here")
         return None

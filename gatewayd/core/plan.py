@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from gatewayd.core import events as ev
-from gatewayd.core.payment import Attempt, Payment, State
+from gatewayd.core.payment import Attempt, Payment
 from gatewayd.core.settings import EngineSettings
+from gatewayd.core.states import State
 from gatewayd.core.terms import AddressedBy, Ask, CodeClass, IfUnverified, Traits
 
 SECOND_LEFT_MS: Final = 60_000

@@ -7,7 +7,8 @@ is `paid` but for a reversal.
 from enum import StrEnum
 
 from gatewayd.core.events import Closing
-from gatewayd.core.payment import Attempt, Payment, State
+from gatewayd.core.payment import Attempt, Payment
+from gatewayd.core.states import State
 
 
 class Status(StrEnum):

@@ -22,7 +22,9 @@ class Clock(Protocol):
 class Transport(Protocol):
     """The way to the banks: pools, timeouts, retries that cannot happen twice, redaction and metrics live behind it."""
 
-    async def send(self, gateway: str, operation: Operation, call: Call, seconds: float) -> Reply | Lost:
+    async def send(
+        self, gateway: str, operation: Operation, call: Call, seconds: float
+    ) -> Reply | Lost:
         """One exchange with this gateway's bank within `seconds`; never raises for what networks do."""
 
 

@@ -1,0 +1,315 @@
+"""Serves shops and customers: creates payments, hands customers over to banks and decides what they see next.
+
+Rules:
+
+* It acts through `Tending` and `Starting`; no call to a bank belongs to an HTTP request, so a browser that hangs up
+  changes nothing.
+* A new attempt begins only while nothing is in doubt, and after every earlier one whose bank can be asked was asked.
+* What is shown has landed.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gatewayd.core import events as ev
+from gatewayd.core import plan as pl
+from gatewayd.core.money import Currency
+from gatewayd.core.payment import Attempt, Payment, allows, attempt_of
+from gatewayd.core.settings import EngineSettings
+from gatewayd.core.states import State
+from gatewayd.core.status import FINAL, Status, status_of
+from gatewayd.core.terms import Ask, Split
+from gatewayd.core.values import changed
+from gatewayd.engine.acting import Acting
+from gatewayd.engine.deadlines import Deadlines
+from gatewayd.engine.gateway import GatewaySettings
+from gatewayd.engine.ids import Ids
+from gatewayd.engine.ports import Log
+from gatewayd.engine.records import Records
+from gatewayd.engine.returns import Returns
+from gatewayd.engine.starting import Starting
+from gatewayd.engine.telling import tell
+from gatewayd.engine.tending import Tending
+from gatewayd.engine.views import (
+    Back,
+    Choice,
+    HandOver,
+    NoGateway,
+    Nothing,
+    Offer,
+    View,
+    Wait,
+)
+from gatewayd.journal.journal import order_guard
+from gatewayd.journal.store import Guard, Holder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A payment as a shop asks for it; every field is already checked."""
+
+    shop: str
+    key: str
+    order_id: str
+    amount: int
+    """Rial."""
+    currency: Currency
+    return_url: str
+    expires_in_seconds: int
+    test: bool
+    locale: str = "fa"
+    gateways: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    splits: tuple[Split, ...] = ()
+    private: Mapping[str, Any]
+    """`payer`, `description` and `metadata`, as far as given."""
+
+
+class Cashier:
+    """One per engine. `offer_retry` says per shop whether another gateway is offered after a no."""
+
+    def __init__(
+        self,
+        *,
+        records: Records,
+        tending: Tending,
+        acting: Acting,
+        starting: Starting,
+        returns: Returns,
+        gateways: Mapping[str, GatewaySettings],
+        deadlines: Deadlines,
+        ids: Ids,
+        log: Log,
+        engine: EngineSettings,
+        same_token_seconds: float,
+        offer_retry: Mapping[str, bool],
+    ) -> None:
+        self._records = records
+        self._tending = tending
+        self._acting = acting
+        self._starting = starting
+        self._returns = returns
+        self._offer_retry = offer_retry
+        self._gateways = gateways
+        self._deadlines = deadlines
+        self._ids = ids
+        self._log = log
+        self._engine = engine
+        self._same_token_ms = int(same_token_seconds * 1000)
+
+    # --- the shop
+
+    async def create(self, draft: Draft, idempotency: Guard | None = None) -> Payment | Holder:
+        """A new payment, on disk; or who holds its order or its idempotency key."""
+        now_ms = self._deadlines.now_ms()
+        number = self._ids.number(now_ms)
+        event = ev.Created(
+            at_ms=now_ms,
+            shop=draft.shop,
+            key=draft.key,
+            order_id=draft.order_id,
+            amount=draft.amount,
+            currency=draft.currency,
+            return_url=draft.return_url,
+            expires_ms=now_ms + draft.expires_in_seconds * 1000,
+            test=draft.test,
+            locale=draft.locale,
+            gateways=draft.gateways,
+            methods=draft.methods,
+            splits=draft.splits,
+            private=draft.private,
+        )
+        order = order_guard(draft.shop, draft.order_id)
+        takes = (idempotency, order) if idempotency else (order,)
+        conflict = await self._records.wait(self._records.append(number, event, takes=takes))
+        if conflict is not None:
+            return conflict
+        payment = self._records.get(number)
+        tell(self._log, event, number, shop=draft.shop, amount=draft.amount)
+        self._tending.consider(number)
+        return payment
+
+    async def cancel(self, number: int) -> Payment | None:
+        """The shop wants it stopped; what is already paid stays as it is. None: there is no such payment."""
+        async with self._records.holding(number) as held:
+            if held is None:
+                return None
+            await self._records.unlocked(number)
+            event = ev.CancelRequested(at_ms=self._deadlines.now_ms())
+            if allows(self._records.get(number), event):
+                self._records.append(number, event)
+                tell(self._log, event, number)
+                self._tending.consider(number)
+            await self._records.landed(number)
+            return self._records.get(number)
+
+    # --- the customer on our page
+
+    async def arrive(self, number: int) -> View:
+        """The customer opens the payment's address, first or again."""
+        async with self._records.holding(number) as held:
+            if held is None:
+                return Nothing()
+            await self._starting.under_way(number)
+            view = await self._look(number)
+            if isinstance(view, Choice):
+                handed_ms = view.attempt.handed_ms or 0
+                if self._deadlines.now_ms() - handed_ms <= self._same_token_ms:
+                    view = self._hand_again(view.payment, view.attempt)
+            return await self._shown(number, view or await self._begin(number))
+
+    async def go_on(self, number: int) -> View:
+        """The customer wants the same bank's page once more."""
+        async with self._records.holding(number) as held:
+            if held is None:
+                return Nothing()
+            await self._starting.under_way(number)
+            view = await self._look(number)
+            if isinstance(view, Choice):
+                view = self._hand_again(view.payment, view.attempt)
+            return await self._shown(number, view or await self._begin(number))
+
+    async def try_another(self, number: int) -> View:
+        """The customer wants another gateway."""
+        async with self._records.holding(number) as held:
+            if held is None:
+                return Nothing()
+            await self._starting.under_way(number)
+            view = await self._asked_first(number)
+            if view is None or isinstance(view, Choice | Offer):
+                view = await self._begin(number)
+            return await self._shown(number, view)
+
+    async def give_up(self, number: int) -> View:
+        """The customer goes back to the shop; unless money may be on its way, that closes the payment."""
+        async with self._records.holding(number) as held:
+            if held is None:
+                return Nothing()
+            await self._starting.under_way(number)
+            view = await self._asked_first(number)
+            payment = self._records.get(number)
+            if not isinstance(view, Back | Wait):
+                said_no = payment.latest is not None and payment.latest.no is not None
+                why = ev.Closing.GIVEN_UP if said_no else ev.Closing.CANCELLED_BY_PAYER
+                self._close(number, why)
+            return await self._shown(number, Back(payment))
+
+    # --- the customer back from a bank
+
+    async def returned(self, number: int, attempt: int, fields: Mapping[str, str]) -> View:
+        """A browser comes back on an attempt's genuine address with these fields."""
+        async with self._records.holding(number) as held:
+            if held is None or held.attempt(attempt) is None:
+                return Nothing()
+            await self._returns.take_in(number, attempt, fields)
+            await self._records.unlocked(number)
+            await self._records.until(
+                number,
+                lambda now: (
+                    status_of(now) is not Status.PROCESSING
+                    and not self._tending.is_busy(number, attempt)
+                ),
+                self._engine.return_wait_seconds,
+            )
+            view = await self._look(number)
+            if view is None or isinstance(view, Wait):
+                view = Back(self._records.get(number))
+            return await self._shown(number, view)
+
+    # --- what the customer is shown
+
+    async def _shown(self, number: int, view: View) -> View:
+        """The view with the payment as it is now, all of it on disk."""
+        await self._records.unlocked(number)
+        await self._records.landed(number)
+        return changed(view, payment=self._records.get(number))
+
+    async def _look(self, number: int) -> View | None:
+        """What a customer who comes now is shown; None: begin an attempt."""
+        await self._records.unlocked(number)
+        payment = self._records.get(number)
+        status = status_of(payment)
+        if status is Status.PAID or status in FINAL:
+            return Back(payment)
+        in_review = any(attempt.state is State.IN_REVIEW for attempt in payment.attempts)
+        if status is not Status.PENDING or payment.stopping or in_review:
+            return Wait(payment)
+        latest = payment.latest
+        if latest is None or latest.state is not State.WITH_PAYER:
+            return None
+        another = self._starting.another(payment)
+        if latest.no is None:
+            return Choice(payment, latest, another)
+        if another and self._offer_retry[payment.shop]:
+            return Offer(payment)
+        self._close(number, ev.Closing.FAILED)
+        return Back(payment)
+
+    def _hand_again(self, payment: Payment, attempt: Attempt) -> HandOver:
+        event = ev.HandedOver(at_ms=self._deadlines.now_ms(), attempt=attempt.number)
+        self._records.append(payment.number, event)
+        self._tending.consider(payment.number)
+        return HandOver(payment, attempt)
+
+    async def _begin(self, number: int) -> View:
+        """A new attempt at the best gateway that gives a token."""
+        payment = self._records.get(number)
+        if self._deadlines.now_ms() >= payment.expires_ms:
+            return Back(payment)
+        attempt = await self._starting.begin(number)
+        payment = self._records.get(number)
+        if attempt is not None:
+            return HandOver(payment, attempt_of(payment, attempt))
+        return NoGateway(payment)
+
+    async def _asked_first(self, number: int) -> View | None:
+        """What there is to show after every earlier attempt that can be asked was asked; no answer is unknown."""
+        await self._records.unlocked(number)
+        payment = self._records.get(number)
+        asked: set[int] = set()
+        for attempt in payment.attempts:
+            action = self._question(attempt)
+            if action is not None and not self._tending.is_busy(number, attempt.number):
+                asked.add(attempt.number)
+                ticket = self._acting.request(number, action)
+                call = self._acting.call(number, action, ticket)
+                self._tending.begin(number, attempt.number, call)
+        if asked:
+            await self._quiet(number, asked)
+        view = await self._look(number)
+        payment = self._records.get(number)
+        unanswered = any(
+            self._tending.is_busy(number, asked_number)
+            or attempt_of(payment, asked_number).last_ask_lost
+            for asked_number in asked
+        )
+        return Wait(payment) if unanswered and isinstance(view, Choice | Offer) else view
+
+    def _question(self, attempt: Attempt) -> pl.Action | None:
+        """How this attempt's bank can be asked now without its payer."""
+        if attempt.state is not State.WITH_PAYER:
+            return None
+        due_ms = self._deadlines.now_ms()
+        match self._gateways[attempt.gateway].driver.traits.ask:
+            case Ask.INQUIRY:
+                return pl.Inquire(due_ms=due_ms, attempt=attempt.number)
+            case Ask.VERIFY:
+                return pl.Verify(due_ms=due_ms, attempt=attempt.number, purpose=ev.Purpose.KEEP)
+            case Ask.NOTHING:
+                return None
+
+    async def _quiet(self, number: int, attempts: set[int]) -> None:
+        """Until no call about these attempts is out, two seconds at most."""
+        try:
+            async with asyncio.timeout(self._engine.ask_before_retry_seconds):
+                await self._tending.until_idle(number, attempts)
+        except TimeoutError:
+            pass
+
+    def _close(self, number: int, why: ev.Closing) -> None:
+        event = ev.Closed(at_ms=self._deadlines.now_ms(), why=why)
+        self._records.append(number, event)
+        tell(self._log, event, number)
+        self._tending.consider(number)

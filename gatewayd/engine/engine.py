@@ -1,0 +1,180 @@
+"""The engine put together: one object that daemon, world and tests start in the same way.
+
+It owns the tasks. `run` ends when the store fails (StoreError, and the process must stop) or when it is told to stop;
+then nothing new is begun, what is in flight finishes, and everything recorded has landed.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+from gatewayd.core.payment import Payment
+from gatewayd.core.settings import ServiceSettings
+from gatewayd.engine.acting import Acting
+from gatewayd.engine.cashier import Cashier
+from gatewayd.engine.deadlines import Deadlines
+from gatewayd.engine.gateway import GatewaySettings
+from gatewayd.engine.ids import Ids
+from gatewayd.engine.links import Links
+from gatewayd.engine.ports import Clock, Log, Transport
+from gatewayd.engine.pump import Pump, Write
+from gatewayd.engine.records import ReadRows, Records
+from gatewayd.engine.returns import Returns
+from gatewayd.engine.starting import Starting
+from gatewayd.engine.tending import Tending
+from gatewayd.journal.journal import Journal
+from gatewayd.routing.router import Router, RoutingSettings
+
+
+class Engine:
+    """Everything between the web and the banks."""
+
+    def __init__(
+        self,
+        *,
+        service: ServiceSettings,
+        gateways: tuple[GatewaySettings, ...],
+        routing: RoutingSettings,
+        write: Write,
+        read_rows: ReadRows,
+        transport: Transport,
+        clock: Clock,
+        rng: random.Random,
+        make_salt: Callable[[int], bytes],
+        link_key: bytes,
+        log: Log,
+        last_number: int = 0,
+        last_order: int = 0,
+        on_commit: Callable[[int, float], None] = lambda _events, _seconds: None,
+    ) -> None:
+        self.service = service
+        self.gateways: Mapping[str, GatewaySettings] = {each.name: each for each in gateways}
+        self.log = log
+        self.clock = clock
+        self.deadlines = Deadlines(clock)
+        self.router = Router(
+            {gateway.name: gateway.limits for gateway in gateways}, routing, rng=rng
+        )
+        self.journal = Journal(is_finished=self._is_finished, make_salt=make_salt)
+        self.records = Records(self.journal, read_rows)
+        self.pump = Pump(
+            self.journal,
+            write,
+            clock,
+            pace_seconds=service.journal.pace_seconds,
+            on_commit=on_commit,
+        )
+        hosts = {each.name: each.public_url for each in gateways if each.public_url}
+        self.links = Links(link_key, service.public_url, hosts)
+        ids = Ids(rng, last_number=last_number, last_order=last_order)
+        self.acting = Acting(
+            records=self.records,
+            gateways=self.gateways,
+            router=self.router,
+            transport=transport,
+            clock=clock,
+            deadlines=self.deadlines,
+            ids=ids,
+            links=self.links,
+            log=log,
+            settings=service.engine,
+        )
+        self.tending = Tending(
+            records=self.records,
+            acting=self.acting,
+            traits={each.name: each.driver.traits for each in gateways},
+            deadlines=self.deadlines,
+            settings=service.engine,
+            spawn=self._spawn,
+            log=log,
+        )
+        self.starting = Starting(
+            records=self.records,
+            acting=self.acting,
+            tending=self.tending,
+            gateways=self.gateways,
+            shop_gateways={
+                shop.name: frozenset(shop.gateways or self.gateways) for shop in service.shops
+            },
+            router=self.router,
+            transport=transport,
+            clock=clock,
+            deadlines=self.deadlines,
+            ids=ids,
+            log=log,
+            engine=service.engine,
+            payments=service.payments,
+            spawn=self._spawn,
+        )
+        self.returns = Returns(
+            records=self.records,
+            tending=self.tending,
+            acting=self.acting,
+            gateways=self.gateways,
+            router=self.router,
+            clock=clock,
+            deadlines=self.deadlines,
+            links=self.links,
+            log=log,
+            payments=service.payments,
+        )
+        self.cashier = Cashier(
+            records=self.records,
+            tending=self.tending,
+            acting=self.acting,
+            starting=self.starting,
+            returns=self.returns,
+            gateways=self.gateways,
+            deadlines=self.deadlines,
+            ids=ids,
+            log=log,
+            engine=service.engine,
+            same_token_seconds=service.web.same_token_seconds,
+            offer_retry={shop.name: shop.offer_retry for shop in service.shops},
+        )
+        self._tasks: asyncio.TaskGroup | None = None
+        self._calls: set[asyncio.Task[None]] = set()
+        self._stop = asyncio.Event()
+
+    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Take over everything open, then tend until `stop`. Raises StoreError when the disk fails."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                pumping = tasks.create_task(self.pump.run(), name="pump")
+                tending = tasks.create_task(self.tending.run(), name="tending")
+                for number in self.journal.numbers():
+                    self.tending.consider(number)
+                ready()
+                await self._stop.wait()
+                tending.cancel()
+                await self._calls_end()
+                self.pump.stop()
+                await pumping
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+        finally:
+            self._tasks = None
+
+    def stop(self) -> None:
+        """Begin nothing more; `run` ends when what is in flight has."""
+        self._stop.set()
+
+    async def _calls_end(self) -> None:
+        """Until the calls in flight have ended, or the drain time is over; the rest is found again at the next start."""
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=self.service.web.drain_seconds)
+        for task in self._calls:
+            task.cancel()
+
+    def _is_finished(self, payment: Payment) -> bool:
+        return self.tending.is_finished(payment)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
+        if self._tasks is None or (self._stop.is_set() and not self._calls):
+            coroutine.close()
+            return
+        task = self._tasks.create_task(coroutine, name=name)
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)

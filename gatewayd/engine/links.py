@@ -1,0 +1,67 @@
+"""Addresses that customers and banks carry about: signed, so that nobody can make one up.
+
+`/pay/{number}.{mac}` and `/return/{number}.{attempt}.{mac}`. The mac is 80 bits of HMAC-SHA256 with a key that was made
+with the journal; it says that we gave this address to somebody, not who holds it now.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from typing import Final
+
+_PAY: Final = re.compile(r"([0-9]{1,15})\.([a-z2-7]{16})\Z")
+_RETURN: Final = re.compile(r"([0-9]{1,15})\.([0-9]{1,3})\.([a-z2-7]{16})\Z")
+
+
+class Links:
+    """Makes and reads signed addresses."""
+
+    def __init__(self, key: bytes, public_url: str, gateway_urls: Mapping[str, str]) -> None:
+        """`gateway_urls` holds the gateways whose contract registered another host."""
+        self._key = key
+        self._public_url = public_url.rstrip("/")
+        self._gateway_urls = {name: url.rstrip("/") for name, url in gateway_urls.items()}
+
+    def pay_url(self, number: int, gateway: str | None = None) -> str:
+        """Where the customer is sent; on the host that `gateway`'s contract registered, if it has one."""
+        base = self._gateway_urls.get(gateway, self._public_url) if gateway else self._public_url
+        return f"{base}/pay/{self.pay_id(number)}"
+
+    def pay_id(self, number: int) -> str:
+        """The last part of the pay address."""
+        return f"{number}.{self._mac(f'pay|{number}')}"
+
+    def return_url(self, number: int, attempt: int, gateway: str) -> str:
+        """Where the bank sends the browser back to."""
+        base = self._gateway_urls.get(gateway, self._public_url)
+        return f"{base}/return/{number}.{attempt}.{self._mac(f'return|{number}|{attempt}')}"
+
+    def read_pay(self, text: str) -> int | None:
+        """The payment's number; None where the address is not ours."""
+        found = _PAY.match(text)
+        if found is None or not hmac.compare_digest(found[2], self._mac(f"pay|{found[1]}")):
+            return None
+        return int(found[1])
+
+    def read_return(self, text: str) -> tuple[int, int] | None:
+        """The payment's and the attempt's number; None where the address is not ours."""
+        found = _RETURN.match(text)
+        if found is None:
+            return None
+        if not hmac.compare_digest(found[3], self._mac(f"return|{found[1]}|{found[2]}")):
+            return None
+        return int(found[1]), int(found[2])
+
+    def digest(self, fields: Mapping[str, str]) -> str:
+        """A short name for a set of returned fields, which says nothing about them."""
+        text = "\x00".join(f"{name}\x01{value}" for name, value in sorted(fields.items()))
+        return hmac.digest(self._key, text.encode(errors="surrogatepass"), "sha256")[:8].hex()
+
+    def _mac(self, text: str) -> str:
+        return (
+            base64.b32encode(hmac.digest(self._key, text.encode(), hashlib.sha256)[:10])
+            .decode()
+            .lower()
+        )

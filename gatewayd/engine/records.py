@@ -1,0 +1,142 @@
+"""The journal as coroutines see it: bring a payment in, record events, wait until they have landed or it has changed.
+
+Whoever answers or acts on a payment first waits until its version has landed, so that nobody outside ever sees what a
+crash could take back.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from gatewayd.core.events import Event
+from gatewayd.core.payment import Payment
+from gatewayd.journal.journal import Journal, Ticket, replay
+from gatewayd.journal.store import Guard, Holder, Row
+
+ReadRows = Callable[[int], Awaitable[list[Row]]]
+
+
+class Records:
+    """One per journal."""
+
+    def __init__(self, journal: Journal, read_rows: ReadRows) -> None:
+        """`read_rows` gives the events of a payment that is not in memory; empty if there is none."""
+        self.journal = journal
+        self._read_rows = read_rows
+        self._loading: dict[int, asyncio.Future[None]] = {}
+        self._watchers: dict[int, set[asyncio.Future[None]]] = {}
+
+    # --- bringing in
+
+    @asynccontextmanager
+    async def holding(self, number: int) -> AsyncIterator[Payment | None]:
+        """Keep a payment in memory while working with it; None where there is none. It is not locked on entry."""
+        await self._bring(number)
+        await self.unlocked(number)
+        payment = self.journal.get(number)
+        if payment is None:
+            yield None
+            return
+        self.journal.pin(number)
+        try:
+            yield payment
+        finally:
+            self.journal.unpin(number)
+
+    async def _bring(self, number: int) -> None:
+        """Read a payment that is not in memory. One reads at a time, so that nobody adopts what has grown old."""
+        while self.journal.get(number) is None and not self.journal.is_locked(number):
+            loading = self._loading.get(number)
+            if loading is not None:
+                await asyncio.shield(loading)
+                continue
+            self._loading[number] = done = asyncio.get_running_loop().create_future()
+            try:
+                self.journal.adopt(number, await self._read_rows(number))
+            finally:
+                del self._loading[number]
+                done.set_result(None)
+            return
+
+    async def look(self, number: int) -> Payment | None:
+        """The payment as it has landed, without bringing it in; None where there is none."""
+        await self.landed(number)
+        payment = self.journal.get(number)
+        if payment is not None:
+            return payment
+        return replay(number, await self._read_rows(number))
+
+    def get(self, number: int) -> Payment:
+        """A payment that is being held."""
+        payment = self.journal.get(number)
+        assert payment is not None, "held payments are in memory"
+        return payment
+
+    # --- recording
+
+    def append(
+        self,
+        number: int,
+        *events: Event,
+        takes: tuple[Guard, ...] = (),
+        releases: tuple[Guard, ...] = (),
+    ) -> Ticket:
+        """Record events; whoever waits for a change is woken when they have landed."""
+        ticket = self.journal.append(number, *events, takes=takes, releases=releases)
+        if number in self._watchers:
+            ticket.when_done(lambda: self.wake(number))
+        return ticket
+
+    async def wait(self, ticket: Ticket) -> Holder | None:
+        """Until the append has landed; the holder of the guard that kept it out, if one did."""
+        if not ticket.done:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            ticket.when_done(lambda: None if future.done() else future.set_result(None))
+            await future
+        return ticket.conflict
+
+    async def landed(self, number: int) -> None:
+        """Until everything recorded of this payment so far has landed."""
+        ticket = self.journal.landed_at(number)
+        if ticket is not None:
+            await self.wait(ticket)
+
+    async def unlocked(self, number: int) -> None:
+        """Until no guarded append of this payment is out, so that something may be decided about it."""
+        while self.journal.is_locked(number):
+            await self.landed(number)
+
+    # --- waiting for a change
+
+    async def until(
+        self, number: int, wanted: Callable[[Payment], bool], seconds: float
+    ) -> Payment:
+        """The payment once `wanted` holds of it, or as it is after `seconds`; it must be held meanwhile."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not wanted(self.get(number)):
+                    await self._changed(number)
+        except TimeoutError:
+            pass
+        await self.landed(number)
+        return self.get(number)
+
+    async def _changed(self, number: int) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        watchers = self._watchers.setdefault(number, set())
+        watchers.add(future)
+        ticket = self.journal.landed_at(number)
+        if ticket is not None:
+            ticket.when_done(lambda: self.wake(number))
+        try:
+            await future
+        finally:
+            watchers.discard(future)
+            if not watchers and self._watchers.get(number) is watchers:
+                del self._watchers[number]
+
+    def wake(self, number: int) -> None:
+        """Let everybody who waits for a change look again."""
+        for future in self._watchers.get(number, ()):
+            if not future.done():
+                future.set_result(None)

@@ -1,0 +1,267 @@
+"""Begins attempts: ranks the gateways, asks one after the other for a token, and keeps the first that is given.
+
+The tries are tasks of the engine, one at a time per payment; several windows on the same payment wait for the same try.
+A lost start is always safe elsewhere, because no payer holds its token; its order number is never used again.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from gatewayd.core import events as ev
+from gatewayd.core.payment import Payment
+from gatewayd.core.settings import EngineSettings, PaymentSettings
+from gatewayd.core.terms import AddressedBy, CodeClass, Lost, Method, Operation, Redirect, Refusal
+from gatewayd.engine.acting import Acting
+from gatewayd.engine.deadlines import Deadlines
+from gatewayd.engine.drive import drive
+from gatewayd.engine.gateway import GatewaySettings
+from gatewayd.engine.ids import Ids
+from gatewayd.engine.ports import Clock, Log, Transport
+from gatewayd.engine.records import Records
+from gatewayd.engine.telling import tell
+from gatewayd.engine.tending import Spawn, Tending
+from gatewayd.gateways.contract import Call, Reply
+from gatewayd.journal.journal import reference_guard
+from gatewayd.journal.store import Guard
+from gatewayd.routing.router import Ranking, Router
+
+LEAST_SECONDS: Final = 0.5
+"""With less than this left of the deadline no further bank is asked: it could not answer in time."""
+NOT_THE_GATEWAYS: Final = frozenset(
+    {CodeClass.MERCHANT_CONFIG, CodeClass.OUR_FAULT, CodeClass.CANCELLED, CodeClass.DECLINED}
+)
+"""Refusals of a token that say nothing about the bank's health."""
+
+
+class Starting:
+    """One per engine."""
+
+    def __init__(
+        self,
+        *,
+        records: Records,
+        acting: Acting,
+        tending: Tending,
+        gateways: Mapping[str, GatewaySettings],
+        shop_gateways: Mapping[str, frozenset[str]],
+        router: Router,
+        transport: Transport,
+        clock: Clock,
+        deadlines: Deadlines,
+        ids: Ids,
+        log: Log,
+        engine: EngineSettings,
+        payments: PaymentSettings,
+        spawn: Spawn,
+    ) -> None:
+        """`shop_gateways` holds the gateways that each shop may use."""
+        self._records = records
+        self._acting = acting
+        self._tending = tending
+        self._gateways = gateways
+        self._shop_gateways = shop_gateways
+        self._router = router
+        self._transport = transport
+        self._clock = clock
+        self._deadlines = deadlines
+        self._ids = ids
+        self._log = log
+        self._engine = engine
+        self._payments = payments
+        self._spawn = spawn
+        self._under_way: dict[int, asyncio.Future[int | None]] = {}
+
+    # --- which gateways
+
+    def eligible(self, payment: Payment) -> frozenset[str]:
+        """The gateways that may take this payment, whatever their health."""
+        return self.eligible_for(
+            payment.shop,
+            amount=payment.amount,
+            test=payment.test,
+            only=payment.gateways,
+            methods=payment.methods,
+            checks=_checks(payment),
+            splits=bool(payment.splits),
+        )
+
+    def eligible_for(
+        self,
+        shop: str,
+        *,
+        amount: int,
+        test: bool,
+        only: tuple[str, ...] = (),
+        methods: tuple[str, ...] = (),
+        checks: frozenset[str] = frozenset(),
+        splits: bool = False,
+    ) -> frozenset[str]:
+        """The same for a payment that is not made yet."""
+        wanted = frozenset(Method(method) for method in methods)
+        found = []
+        for name in self._shop_gateways[shop]:
+            gateway = self._gateways[name]
+            traits = gateway.driver.traits
+            if (
+                not gateway.retired
+                and gateway.test is test
+                and (not only or name in only)
+                and traits.amount_min <= amount <= traits.amount_max
+                and (not wanted or wanted & traits.methods)
+                and checks <= traits.payer_checks
+                and (traits.splits or not splits)
+            ):
+                found.append(name)
+        return frozenset(found)
+
+    def another(self, payment: Payment) -> bool:
+        """Whether a gateway other than the last one could take a further attempt now."""
+        latest = payment.latest
+        if len(payment.attempts) >= self._payments.attempts_max:
+            return False
+        if self._deadlines.now_ms() >= payment.expires_ms:
+            return False
+        others = self.eligible(payment) - ({latest.gateway} if latest else set())
+        health = self._router.snapshot(self._clock.monotonic())
+        return any(str(health[name].breaker) not in {"open", "forced_open"} for name in others)
+
+    # --- trying
+
+    async def under_way(self, number: int) -> None:
+        """Until no try for this payment is under way."""
+        future = self._under_way.get(number)
+        if future is not None:
+            await asyncio.shield(future)
+
+    async def begin(self, number: int) -> int | None:
+        """The number of a new attempt that has a token; None where no gateway gave one. The payment is held."""
+        future = self._under_way.get(number)
+        if future is None:
+            self._under_way[number] = future = asyncio.get_running_loop().create_future()
+            self._spawn(self._run(number, future), f"pay_{number}/start")
+        return await asyncio.shield(future)
+
+    async def _run(self, number: int, future: "asyncio.Future[int | None]") -> None:
+        self._records.journal.pin(number)
+        begun: int | None = None
+        try:
+            begun = await self._try_all(number)
+        except Exception as error:  # noqa: BLE001 - a bug about one payment must not stop the rest
+            self._log.error("start failed", error=f"{type(error).__name__}: {error}")
+        finally:
+            del self._under_way[number]
+            future.set_result(begun)
+            self._tending.consider(number)
+            self._records.journal.unpin(number)
+
+    async def _try_all(self, number: int) -> int | None:
+        deadline = self._clock.monotonic() + self._engine.start_deadline_seconds
+        payment = self._records.get(number)
+        tried = {attempt.gateway for attempt in payment.attempts}
+        eligible = self.eligible(payment)
+        fresh = eligible - tried
+        ranking = self._router.rank(self._clock.monotonic(), fresh or eligible)
+        order = ranking.order
+        if fresh and fresh != eligible:
+            order += self._router.rank(self._clock.monotonic(), eligible - fresh).order
+        for gateway in order:
+            left = deadline - self._clock.monotonic()
+            await self._records.unlocked(number)
+            payment = self._records.get(number)
+            if (
+                left < LEAST_SECONDS
+                or len(payment.attempts) >= self._payments.attempts_max
+                or payment.closed is not None
+                or payment.stopping
+                or payment.kept is not None
+            ):
+                break
+            attempt = await self._try_one(payment, self._gateways[gateway], ranking, left)
+            if attempt is not None:
+                return attempt
+        return None
+
+    async def _try_one(
+        self, payment: Payment, gateway: GatewaySettings, ranking: Ranking, left: float
+    ) -> int | None:
+        number, attempt = payment.number, len(payment.attempts) + 1
+        traits = gateway.driver.traits
+        at_ms = self._deadlines.now_ms()
+        request = ev.StartRequested(
+            at_ms=at_ms,
+            attempt=attempt,
+            gateway=gateway.name,
+            bank_order=self._ids.bank_order(at_ms),
+            settles=traits.settles,
+            probability=round(ranking.probability.get(gateway.name, 0.0), 6),
+            reason=ranking.reason,
+        )
+        self._tending.mark_busy(number, attempt)
+        try:
+            self._records.append(number, request)
+            ours = self._records.get(number).attempts[-1]
+            order = self._acting.order(payment, ours)
+            began = self._clock.monotonic()
+            seconds = min(self._engine.start_seconds, left)
+
+            async def send(call: Call) -> Reply | Lost:
+                return await self._transport.send(gateway.name, Operation.START, call, seconds)
+
+            outcome = await drive(gateway.driver.start(order), send)
+            now = self._clock.monotonic()
+            self._report(now, (number, attempt), gateway.name, outcome, now - began, payment.amount)
+            await self._records.unlocked(number)
+            event = _start_event(outcome, attempt, self._deadlines.now_ms())
+            takes: tuple[Guard, ...] = ()
+            if isinstance(event, ev.Started) and traits.addressed_by is AddressedBy.TOKEN:
+                takes = (reference_guard(gateway.name, event.redirect.token),)
+            conflict = await self._records.wait(self._records.append(number, event, takes=takes))
+            if conflict is not None:
+                await self._records.unlocked(number)
+                event = ev.StartLost(
+                    at_ms=event.at_ms, attempt=attempt, cause="the bank gave a token twice"
+                )
+                await self._records.wait(self._records.append(number, event))
+            tell(self._log, event, number, gateway.name, seconds=round(now - began, 4))
+        finally:
+            self._tending.mark_idle(number, attempt)
+        return attempt if isinstance(event, ev.Started) else None
+
+    def _report(
+        self,
+        now: float,
+        key: tuple[int, int],
+        gateway: str,
+        outcome: Redirect | Refusal | Lost,
+        seconds: float,
+        amount: int,
+    ) -> None:
+        """Tell the router how the token step ended; our own mistakes are told to people instead."""
+        match outcome:
+            case Redirect():
+                self._router.started(now, key, gateway, ok=True, seconds=seconds, amount=amount)
+            case Refusal(cause=CodeClass.MERCHANT_CONFIG, code=code):
+                self._router.take_out(now, gateway, f"the bank refuses our contract: code {code}")
+                self._log.error("gateway misconfigured", gateway=gateway, code=code)
+            case Refusal(cause=cause, code=code) if cause in NOT_THE_GATEWAYS:
+                self._log.error("start refused as our fault", gateway=gateway, code=code)
+            case _:
+                self._router.started(now, key, gateway, ok=False, seconds=seconds, amount=amount)
+
+
+def _start_event(outcome: Redirect | Refusal | Lost, attempt: int, at_ms: int) -> ev.AttemptEvent:
+    match outcome:
+        case Redirect():
+            return ev.Started(at_ms=at_ms, attempt=attempt, redirect=outcome)
+        case Refusal():
+            return ev.StartRefused(at_ms=at_ms, attempt=attempt, refusal=outcome)
+        case Lost():
+            return ev.StartLost(at_ms=at_ms, attempt=attempt, cause=outcome.cause)
+
+
+def _checks(payment: Payment) -> frozenset[str]:
+    """What the payment's payer must be checked for: allowed cards bind; mobile and national id only help."""
+    if payment.payer is not None and payment.payer.allowed_cards:
+        return frozenset({"allowed_cards"})
+    return frozenset()

@@ -1,0 +1,208 @@
+"""Tends open payments: asks `plan` what each needs and sees to it that it is done when it is due.
+
+Boot, timers, returns and operators all come through `consider`; there is one way in which anything is done to a
+payment. One call at a time is out per attempt. An action that fails by a bug of ours is logged and tried again later:
+one bad payment must not stop the others.
+"""
+
+import asyncio
+import heapq
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from typing import Any, Final
+
+from gatewayd.core import plan as pl
+from gatewayd.core.payment import Payment
+from gatewayd.core.settings import EngineSettings
+from gatewayd.core.terms import Traits
+from gatewayd.core.values import changed
+from gatewayd.engine.acting import Acting
+from gatewayd.engine.deadlines import Deadlines
+from gatewayd.engine.ports import Log
+from gatewayd.engine.records import Records
+from gatewayd.engine.telling import public_id, tell
+
+LOOK_EVERY_SECONDS: Final = 1.0
+"""The wall clock may jump; nothing sleeps longer than this without looking at it."""
+AFTER_BUG_MS: Final = 60_000
+"""How long a payment is left alone after a bug of ours met it."""
+CONFLICT_MS: Final = 3_000
+"""How long a claim waits whose reference another payment holds."""
+START_AT_ONCE_MAX: Final = 200
+"""Due payments begun in one turn, so that a boot with many open ones does not hold up the customers."""
+
+Spawn = Callable[[Coroutine[Any, Any, None], str], None]
+
+
+class Tending:
+    """One per engine."""
+
+    def __init__(
+        self,
+        *,
+        records: Records,
+        acting: Acting,
+        traits: Mapping[str, Traits],
+        deadlines: Deadlines,
+        settings: EngineSettings,
+        spawn: Spawn,
+        log: Log,
+    ) -> None:
+        """`spawn` runs a coroutine as a task that nobody loses."""
+        self._records = records
+        self._acting = acting
+        self._traits = traits
+        self._deadlines = deadlines
+        self._settings = settings
+        self._spawn = spawn
+        self._log = log
+        self._busy: dict[int, frozenset[int]] = {}
+        self._idle_waiters: dict[int, list[asyncio.Future[None]]] = {}
+        self._due: dict[int, int] = {}
+        self._heap: list[tuple[int, int]] = []
+        self._wake = asyncio.Event()
+
+    # --- what a payment needs
+
+    def next_action(self, payment: Payment) -> pl.Action | None:
+        """What this payment needs next, perhaps later."""
+        busy = self._busy.get(payment.number, frozenset())
+        return pl.plan(payment, self._deadlines.now_ms(), self._traits, self._settings, busy)
+
+    def is_finished(self, payment: Payment) -> bool:
+        """Whether this payment needs nothing any more."""
+        return pl.plan(payment, self._deadlines.now_ms(), self._traits, self._settings) is None
+
+    def is_busy(self, number: int, attempt: int) -> bool:
+        """Whether a call about this attempt is out."""
+        return attempt in self._busy.get(number, frozenset())
+
+    @property
+    def calls_out(self) -> int:
+        """How many payments have a call out."""
+        return len(self._busy)
+
+    def consider(self, number: int) -> None:
+        """Begin what this payment needs now, or remember when it needs something."""
+        journal = self._records.journal
+        while True:
+            if journal.is_locked(number):
+                ticket = journal.landed_at(number)
+                assert ticket is not None
+                ticket.when_done(lambda: self.consider(number))
+                return
+            payment = journal.get(number)
+            action = self.next_action(payment) if payment is not None else None
+            if action is None:
+                self._due.pop(number, None)
+                return
+            now_ms = self._deadlines.now_ms()
+            if action.due_ms > now_ms:
+                self._remember(number, action.due_ms)
+                return
+            if isinstance(action, pl.Note):
+                event = changed(action.event, at_ms=now_ms)
+                self._records.append(number, event)
+                tell(self._log, event, number)
+                continue
+            ticket = self._acting.request(number, action)
+            self.begin(number, action.attempt, self._acting.call(number, action, ticket))
+
+    def begin(self, number: int, attempt: int, call: Coroutine[Any, Any, None]) -> None:
+        """Run a call about an attempt as a task; until it has ended the plan leaves the attempt alone.
+
+        Its request, if it has one, was recorded just before.
+        """
+        assert not self.is_busy(number, attempt), "one call at a time per attempt"
+        self.mark_busy(number, attempt)
+        self._records.journal.pin(number)
+        self._spawn(self._run(number, attempt, call), f"pay_{number}/{attempt}")
+
+    def mark_busy(self, number: int, attempt: int) -> None:
+        """A call about this attempt is out."""
+        self._busy[number] = self._busy.get(number, frozenset()) | {attempt}
+
+    def mark_idle(self, number: int, attempt: int) -> None:
+        """It has ended."""
+        left = self._busy[number] - {attempt}
+        if left:
+            self._busy[number] = left
+        else:
+            del self._busy[number]
+        for waiting in self._idle_waiters.pop(number, ()):
+            if not waiting.done():
+                waiting.set_result(None)
+
+    async def until_idle(self, number: int, attempts: Collection[int]) -> None:
+        """Until no call about any of these attempts is out."""
+        while any(self.is_busy(number, attempt) for attempt in attempts):
+            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._idle_waiters.setdefault(number, []).append(waiting)
+            await waiting
+
+    # --- the loop
+
+    async def run(self) -> None:
+        """Look after everything that becomes due, for the life of the process."""
+        while True:
+            now_ms = self._deadlines.now_ms()
+            begun = 0
+            while self._heap and self._heap[0][0] <= now_ms and begun < START_AT_ONCE_MAX:
+                due_ms, number = heapq.heappop(self._heap)
+                if self._due.get(number) == due_ms:
+                    del self._due[number]
+                    self.consider(number)
+                    begun += 1
+            if begun == START_AT_ONCE_MAX:
+                await asyncio.sleep(0)
+                continue
+            pause = LOOK_EVERY_SECONDS
+            if self._heap:
+                pause = min(pause, max(0.0, (self._heap[0][0] - now_ms) / 1000))
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    def _remember(self, number: int, due_ms: int) -> None:
+        if self._due.get(number) == due_ms:
+            return
+        self._due[number] = due_ms
+        heapq.heappush(self._heap, (due_ms, number))
+        if self._heap[0] == (due_ms, number):
+            self._wake.set()
+        if len(self._heap) > 64 + 4 * len(self._due):
+            self._heap = [(due, known) for known, due in self._due.items()]
+            heapq.heapify(self._heap)
+
+    # --- calls
+
+    async def _run(self, number: int, attempt: int, call: Coroutine[Any, Any, None]) -> None:
+        later_ms = 0
+        try:
+            await call
+        except Exception as error:  # noqa: BLE001 - a bug about one payment must not stop the rest
+            self._log.error(
+                "action failed", payment=public_id(number), error=f"{type(error).__name__}: {error}"
+            )
+            later_ms = AFTER_BUG_MS
+        finally:
+            self.mark_idle(number, attempt)
+            self._records.wake(number)
+        payment = self._records.journal.get(number)
+        held_up = payment is not None and not later_ms and self._is_held_up(payment, attempt)
+        if later_ms or held_up:
+            self._remember(number, self._deadlines.now_ms() + (later_ms or CONFLICT_MS))
+        else:
+            self.consider(number)
+        self._records.journal.unpin(number)
+
+    def _is_held_up(self, payment: Payment, attempt: int) -> bool:
+        """Whether a claim could not get its reference just now; the plan would ask again at once."""
+        action = self.next_action(payment)
+        return (
+            isinstance(action, pl.TakeReference)
+            and action.attempt == attempt
+            and action.due_ms <= self._deadlines.now_ms()
+        )

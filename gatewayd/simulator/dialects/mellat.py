@@ -12,9 +12,8 @@ manuals disagree: `settle` (default) or `reverse`.
 import hashlib
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date
 from typing import ClassVar, Final
-from urllib.parse import urlsplit
 
 from gatewayd.core.terms import NOTHING, Operation, Redirect
 from gatewayd.gateways.contract import Reply
@@ -30,10 +29,12 @@ from gatewayd.simulator.bank import (
     Terms,
     Verdict,
 )
+from gatewayd.simulator.speech import is_address, masked, read_switches
 
 NAMESPACE: Final = "http://interfaces.core.sw.bps.com/"
 AMOUNT_MIN: Final = 1_000
 UNSETTLED_SECONDS: Final = 3 * 3600
+SWITCHES: Final = {"unsettled": ("settle", "reverse")}
 
 _LOGIN: Final = (("terminalId", "long"), ("userName", "string"), ("userPassword", "string"))
 _PAY: Final = (
@@ -159,10 +160,8 @@ class Mellat:
         self, contracts: tuple[Contract, ...], switches: Mapping[str, str] = NOTHING
     ) -> None:
         self._contracts = {contract["terminal_id"]: contract for contract in contracts}
-        unsettled = switches.get("unsettled", "settle")
-        if unsettled not in ("settle", "reverse"):
-            raise ValueError("mellat: the switch unsettled is settle or reverse")
-        settles = unsettled == "settle"
+        chosen = read_switches(self.driver, SWITCHES, switches)
+        settles = chosen["unsettled"] == "settle"
         self.terms = Terms(
             token_life_seconds=15 * 60,
             verify_within_seconds=20 * 60,
@@ -254,7 +253,7 @@ class Mellat:
         if not re.fullmatch(r"[0-9]{5,6}", str(arguments.get("localTime", ""))):
             return "32"
         callback = str(arguments.get("callBackUrl", "")).strip()
-        if not _is_address(callback):
+        if not is_address(callback):
             return "62"
         session = book.open(
             Session(
@@ -317,7 +316,7 @@ class Mellat:
             fields |= {
                 "SaleReferenceId": session.ref_num,
                 "CardHolderInfo": hashlib.sha256(session.card.encode()).hexdigest().upper(),
-                "CardHolderPan": f"{session.card[:6]}******{session.card[-4:]}",
+                "CardHolderPan": masked(session.card, 6),
                 "FinalAmount": str(session.amount),
             }
         return Redirect(token=session.token, url=session.callback_url, method="post", fields=fields)
@@ -358,18 +357,11 @@ def _read(request: Request) -> tuple[str, Arguments]:
 
 
 def _is_date(text: str) -> bool:
-    if not re.fullmatch(r"[0-9]{8}", text):
+    """Whether this is a Gregorian day of our time; how near to today is not looked at."""
+    if not re.fullmatch(r"2[0-9]{7}", text):
         return False
     try:
-        datetime.strptime(f"{text} +0330", "%Y%m%d %z")
+        date(int(text[:4]), int(text[4:6]), int(text[6:]))
     except ValueError:
         return False
     return True
-
-
-def _is_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)

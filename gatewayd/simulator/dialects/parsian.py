@@ -15,11 +15,9 @@ Switch `confirm_again`: the answer to a repeated confirm, on which the sources d
 import hashlib
 from base64 import b64decode
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
-
-import orjson
 
 from gatewayd.core.terms import NOTHING, Operation, Redirect
 from gatewayd.gateways.contract import Reply
@@ -35,12 +33,20 @@ from gatewayd.simulator.bank import (
     Verdict,
 )
 from gatewayd.simulator.dialects.parsian_services import SERVICES, Arguments, read
+from gatewayd.simulator.speech import (
+    TEHRAN,
+    is_address,
+    json_object,
+    json_reply,
+    masked,
+    read_switches,
+)
 
 AMOUNT_MIN: Final = 1_000
 ADDITIONAL_DATA_CHARS_MAX: Final = 500
 ORIGINATOR_CHARS_MAX: Final = 50
 FIRST_TERMINAL: Final = 44_512_345
-TEHRAN: Final = timezone(timedelta(hours=3, minutes=30))
+SWITCHES: Final = {"confirm_again": ("0", "-1533")}
 
 OPERATIONS: Final = {
     "SalePaymentRequest": Operation.START,
@@ -106,9 +112,7 @@ class Parsian:
             contract["pin"]: contract.get("terminal_id", str(FIRST_TERMINAL + place))
             for place, contract in enumerate(contracts)
         }
-        again = switches.get("confirm_again", "0")
-        if again not in ("0", "-1533"):
-            raise ValueError("parsian: the switch confirm_again is 0 or -1533")
+        again = read_switches(self.driver, SWITCHES, switches)["confirm_again"]
         self._confirmed = CONFIRMED | {Verdict.ALREADY: int(again)}
 
     def recognise(self, request: Request, book: Book, now: float) -> Asked | None:
@@ -167,7 +171,7 @@ class Parsian:
             return {"Status": status, "RRN": 0, "Token": token}
         return {
             "Status": status,
-            "CardNumberMasked": _mask(session.card),
+            "CardNumberMasked": masked(session.card, 6),
             "RRN": session.rrn,
             "Token": token,
         }
@@ -213,7 +217,7 @@ class Parsian:
             or len(str(arguments.get("Originator", ""))) > ORIGINATOR_CHARS_MAX
         ):
             return -116, 0
-        if not _is_address(callback):
+        if not is_address(callback):
             return -156, 0
         token = book.digits(9)
         while book.find(self.driver, token, now):
@@ -251,19 +255,13 @@ class Parsian:
             data = _row(session) | {"LoginAccount": pin}
             status = 0
         document = {"Data": data, "Status": status, "Message": MESSAGES.get(status, "خطا")}
-        headers = {"content-type": "application/json; charset=utf-8"}
-        return Reply(status=200, headers=headers, body=orjson.dumps(document))
+        return json_reply(document)
 
     def _reported(
         self, request: Request, book: Book, now: float
     ) -> tuple[int, str, Session | None]:
         """The status if there is no session, the account, and the session asked for."""
-        try:
-            document = orjson.loads(request.body)
-        except orjson.JSONDecodeError:
-            document = None
-        if not isinstance(document, dict):
-            return -129, "", None
+        document = json_object(request)
         pin = str(document.get("LoginAccount") or "")
         contract = self._contracts.get(pin)
         if not _logged_in(contract or {}, request):
@@ -347,22 +345,10 @@ def _row(session: Session) -> dict[str, Any]:
         "OrderId": int(session.order),
         "Amount": session.amount,
         "Token": int(session.token),
-        "CardNumber": _mask(session.card) if session.card else "",
+        "CardNumber": masked(session.card, 6) if session.card else "",
         "PGWStatusId": int(session.decline) if declined else REPORTED[session.state],
         "RequestDateTime": began.replace(tzinfo=None).isoformat(timespec="milliseconds"),
         "RRN": int(session.rrn or 0),
         "PTraceNo": int(session.trace_no or 0),
         "ClientIPAddress": "203.0.113.7",
     }
-
-
-def _mask(card: str) -> str:
-    return f"{card[:6]}******{card[-4:]}"
-
-
-def _is_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)

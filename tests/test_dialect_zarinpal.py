@@ -1,7 +1,6 @@
 """ZarinPal's bank in the simulator: statuses and shapes as clients in production meet them."""
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,134 +9,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewayd.core.terms import Operation, Redirect
-from gatewayd.gateways.zarinpal import REFUND_QUERY, SESSION_QUERY
-from gatewayd.simulator.bank import Request, Session, State
+from gatewayd.core.terms import Operation
+from gatewayd.simulator.bank import Request, State
 from gatewayd.simulator.dialects.zarinpal import Zarinpal
-from gatewayd.simulator.host import Banks, Trouble
+from gatewayd.simulator.host import Trouble
 from gatewayd.simulator.incoming import departure
 from gatewayd.simulator.payers import Decision, Outcome
-
-T0 = 1_739_284_866.0
-"""2025-02-11 18:11:06 in Tehran."""
-MERCHANT = "11111111-2222-3333-4444-555555555555"
-OTHER = "99999999-2222-3333-4444-555555555555"
-CONTRACTS = (
-    {"merchant_id": MERCHANT, "access_token": "key-1", "terminal_id": "238"},
-    {"merchant_id": OTHER},
+from tests.zarinpal_bank import (
+    CALLBACK,
+    CANCELS,
+    CARD,
+    CARD_SHA256,
+    CONTRACTS,
+    MERCHANT,
+    OTHER,
+    PAYS,
+    UNKNOWN,
+    Bank,
+    ask,
+    failed,
+    plain,
+    request,
 )
-CALLBACK = "https://shop.example/pay/zarinpal/return?pid=8841"
-CARD = "5022291000005995"
-CARD_SHA256 = "93FA209DAD44E5EC30827B4D64F46CA624D8D9D7875A88E966DF8A412916CD9C"
-UNKNOWN = "A" + "0" * 28 + "xxxxxxx"
-PAYS = Decision(outcome=Outcome.PAID)
-CANCELS = Decision(outcome=Outcome.CANCEL)
-Answer = tuple[int, dict[str, Any]]
-
-
-def ask(**changes: Any) -> dict[str, Any]:
-    """A good request, but for the changes; `...` leaves a field out."""
-    fields = {
-        "merchant_id": MERCHANT,
-        "amount": 150_000,
-        "currency": "IRR",
-        "description": "Order 100045",
-        "callback_url": CALLBACK,
-        "metadata": {"order_id": "100045", "auto_verify": False},
-        **changes,
-    }
-    return {name: value for name, value in fields.items() if value is not ...}
-
-
-def request(path: str, document: object, **headers: str) -> Request:
-    return Request(
-        method="POST",
-        path=path,
-        base_url="http://127.0.0.1:9100/zarinpal",
-        headers={"content-type": "application/json", **headers},
-        body=document if isinstance(document, bytes) else orjson.dumps(document),
-    )
-
-
-class Bank:
-    """A merchant's and a payer's view of one simulated ZarinPal."""
-
-    def __init__(self, **switches: str) -> None:
-        self.banks = Banks({"zarinpal": CONTRACTS}, seed=7, switches={"zarinpal": switches})
-        self.now = T0
-
-    def post(self, path: str, document: object, **headers: str) -> Answer:
-        exchange = self.banks.answer("zarinpal", request(path, document, **headers), self.now)
-        assert exchange is not None
-        assert exchange.reply is not None
-        answer = orjson.loads(exchange.reply.body)
-        assert isinstance(answer, dict)
-        return exchange.reply.status, answer
-
-    def call(self, name: str, document: object) -> Answer:
-        return self.post(f"/pg/v4/payment/{name}.json", document)
-
-    def start(self, **changes: Any) -> str:
-        status, answer = self.call("request", ask(**changes))
-        assert (status, answer["data"]["code"]) == (200, 100)
-        authority = answer["data"]["authority"]
-        assert isinstance(authority, str)
-        return authority
-
-    def open(self, path: str, **headers: str) -> Session | Trouble:
-        page = Request(method="GET", path=path, base_url="", headers=headers)
-        assert self.banks.is_page("zarinpal", page)
-        return self.banks.open_page("zarinpal", page, self.now)
-
-    def act(self, authority: str, decision: Decision = PAYS, card: str | None = CARD) -> Redirect:
-        session = self.open(f"/pg/StartPay/{authority}", referer="https://shop.example/")
-        assert isinstance(session, Session)
-        back = self.banks.act(session, decision, self.now, card=card).back
-        assert back is not None
-        return back
-
-    def paid(self, **changes: Any) -> str:
-        authority = self.start(**changes)
-        self.act(authority)
-        return authority
-
-    def about(self, name: str, authority: str, **other: Any) -> Answer:
-        return self.call(name, {"merchant_id": MERCHANT, "authority": authority, **other})
-
-    def verify(self, authority: str, amount: Any = 150_000, **other: Any) -> Answer:
-        return self.about("verify", authority, amount=amount, **other)
-
-    def status(self, authority: str) -> Any:
-        status, answer = self.about("inquiry", authority)
-        assert status == 200
-        assert answer["data"].keys() == {"status", "code", "message"}
-        return answer["data"]["status"]
-
-    def graphql(self, query: str, variables: Mapping[str, Any], key: str = "key-1") -> Answer:
-        return self.post(
-            "/api/v4/graphql/",
-            {"query": query, "variables": variables},
-            authorization=f"Bearer {key}",
-        )
-
-    def session(self, authority: str) -> Session:
-        found = self.banks.book.find("zarinpal", authority, self.now)
-        assert found is not None
-        return found
-
-
-def failed(code: int, status: int = 401) -> Answer:
-    """The shape of an error; the message is free."""
-    return status, {"data": [], "errors": {"code": code, "validations": []}}
-
-
-def plain(answer: Answer) -> Answer:
-    """Without the free message."""
-    status, document = answer
-    errors = {name: value for name, value in document["errors"].items() if name != "message"}
-    assert document["errors"]["message"]
-    return status, {**document, "errors": errors}
-
 
 # --- request
 
@@ -526,146 +419,6 @@ def test_a_reverse_may_be_refused(choice: str, code: int) -> None:
     assert bank.session(authority).state is State.VERIFIED
 
 
-# --- the panel
-
-
-def refundable(bank: Bank) -> tuple[str, str]:
-    """A verified session: authority and the panel's number of it."""
-    authority = bank.paid()
-    reference = bank.verify(authority)[1]["data"]["ref_id"]
-    _, answer = bank.graphql(SESSION_QUERY, {"t": "238", "r": str(reference)})
-    (row,) = answer["data"]["resource"]
-    assert (row["status"], row["amount"], row.keys()) == (
-        "VERIFIED",
-        150_000,
-        {"id", "status", "amount"},
-    )
-    return authority, row["id"]
-
-
-def asked(number: str, amount: int, **changes: Any) -> dict[str, Any]:
-    return {"s": number, "a": amount, "d": "x", "m": "CARD", "r": "CUSTOMER_REQUEST", **changes}
-
-
-def test_refunds_in_parts_up_to_the_whole() -> None:
-    bank = Bank()
-    authority, number = refundable(bank)
-    bank.now += 60
-    status, answer = bank.graphql(REFUND_QUERY, asked(number, 20_000))
-    assert (status, answer) == (
-        200,
-        {
-            "data": {
-                "resource": {
-                    "id": number,
-                    "terminal_id": "238",
-                    "amount": 150_000,
-                    "timeline": {
-                        "refund_status": "PENDING",
-                        "refund_amount": 20_000,
-                        "refund_time": "2025-02-11T18:12:06+03:30",
-                    },
-                }
-            }
-        },
-    )
-    assert "errors" in bank.graphql(REFUND_QUERY, asked(number, 130_001))[1]
-    assert "data" in bank.graphql(REFUND_QUERY, asked(number, 130_000))[1]
-    assert bank.session(authority).refunded == 150_000
-    assert plain(bank.about("reverse", authority)) == failed(-61)
-
-
-def test_without_an_alias_the_fields_own_name_stands() -> None:
-    bank = Bank()
-    _, number = refundable(bank)
-    query = f'mutation {{ AddRefund(session_id: "{number}", amount: 20000) {{ amount }} }}'
-    assert bank.graphql(query, {})[1] == {"data": {"AddRefund": {"amount": 150_000}}}
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"a": 19_999}, "at least 20000"),
-        ({"a": "much"}, "at least 20000"),
-        ({"a": 150_001}, "more than what is left"),
-        ({"s": "1"}, "not found"),
-        ({"s": None}, "not found"),
-        ({"m": "SATNA"}, "method"),
-        ({"r": "WHY_NOT"}, "reason"),
-    ],
-)
-def test_a_refund_refused_has_no_effect(changes: dict[str, Any], message: str) -> None:
-    bank = Bank()
-    authority, number = refundable(bank)
-    status, answer = bank.graphql(REFUND_QUERY, asked(number, 20_000, **changes))
-    assert (status, answer["data"]) == (200, None)
-    assert message in answer["errors"][0]["message"]
-    assert bank.session(authority).refunds == []
-
-
-def test_what_is_not_verified_is_not_refunded() -> None:
-    bank = Bank()
-    paid, (back, number) = bank.paid(), refundable(bank)
-    bank.about("reverse", back)
-    for each in (bank.session(paid).extra["session_id"], number):
-        assert "errors" in bank.graphql(REFUND_QUERY, asked(each, 20_000))[1]
-
-
-@pytest.mark.parametrize("key", ["", "key-2"])
-def test_a_wrong_key_is_401(key: str) -> None:
-    assert Bank().graphql("{ Session { id } }", {}, key) == (401, {"message": "Unauthenticated."})
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        "{",
-        "{ Me { id } }",
-        'mutation { Session(terminal_id: "238") { id } }',
-        '{ Session(terminal_id: "239") { id } }',
-        '{ Session(terminal_id: "238", filter: NEW) { id } }',
-    ],
-)
-def test_a_bad_query_is_an_error_with_200(query: str) -> None:
-    status, answer = Bank().graphql(query, {})
-    assert (status, len(answer["errors"])) == (200, 1)
-
-
-def test_a_bad_selection_refunds_nothing() -> None:
-    bank = Bank()
-    authority, number = refundable(bank)
-    query = REFUND_QUERY.replace("timeline", "refunds")
-    assert "errors" in bank.graphql(query, asked(number, 20_000))[1]
-    assert bank.session(authority).refunds == []
-
-
-def test_sessions_are_found_by_many_ways() -> None:
-    bank = Bank()
-    _, refunded = refundable(bank)
-    bank.graphql(REFUND_QUERY, asked(refunded, 20_000))
-    _, verified = refundable(bank)
-    paid = bank.paid()
-    bank.paid(merchant_id=OTHER)
-    failed_one = bank.start()
-    bank.act(failed_one, CANCELS)
-
-    def found(arguments: str) -> list[str]:
-        query = f'{{ Session(terminal_id: "238"{arguments}) {{ id created_at }} }}'
-        return [row["id"] for row in bank.graphql(query, {})[1]["data"]["Session"]]
-
-    number = {each: bank.session(each).extra["session_id"] for each in (paid, failed_one)}
-    everything = [number[failed_one], number[paid], verified, refunded]
-    assert found("") == everything
-    assert found(", limit: 2, offset: 1") == everything[1:3]
-    assert found(f', id: "{verified}"') == [verified]
-    assert found(f', rrn: "{bank.session(paid).rrn}"') == [number[paid]]
-    assert found(", filter: PAID") == [number[paid]]
-    assert found(", filter: VERIFIED") == [verified]
-    assert found(", filter: REFUNDED") == [refunded]
-    assert found(", filter: TRASH") == [number[failed_one]]
-    assert found(", filter: ACTIVE") == everything[1:]
-
-
 # --- how the host sees it
 
 
@@ -689,22 +442,6 @@ def test_calls_are_told_by_operation_and_session(name: str, operation: Operation
     assert (asked_for.operation, asked_for.session) == (operation, bank.session(authority))
     assert dialect.recognise(replace(call, method="GET"), book, bank.now) is None
     assert dialect.recognise(request("/pg/v4/other.json", {}), book, bank.now) is None
-
-
-def test_a_refund_is_told_from_a_question() -> None:
-    bank = Bank()
-    authority, number = refundable(bank)
-    dialect, book = bank.banks.dialects["zarinpal"], bank.banks.book
-
-    def recognised(query: str) -> tuple[Operation | None, Session | None]:
-        document = {"query": query, "variables": asked(number, 1)}
-        found = dialect.recognise(request("/api/v4/graphql", document), book, bank.now)
-        assert found is not None
-        return found.operation, found.session
-
-    assert recognised(REFUND_QUERY) == (Operation.REFUND, bank.session(authority))
-    assert recognised(SESSION_QUERY) == (Operation.INQUIRE, None)
-    assert recognised("{") == (Operation.INQUIRE, None)
 
 
 def test_the_ledger_is_in_rial_whatever_the_client_sent() -> None:

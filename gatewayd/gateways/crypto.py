@@ -5,7 +5,6 @@ because both sides keep the key. Errors never show a key or any part of it.
 """
 
 import base64
-import binascii
 from typing import Final
 
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
@@ -24,7 +23,7 @@ def triple_des_key(text: str) -> bytes:
     """
     try:
         key = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         raise ValueError("is not Base64") from None
     if len(key) == TWO_KEY_BYTES:
         return key + key[: TWO_KEY_BYTES // 2]

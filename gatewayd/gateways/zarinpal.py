@@ -224,10 +224,11 @@ class Zarinpal:
             if answer.code == NOT_PAID and claim and claim.outcome is CodeClass.CANCELLED:
                 return Refusal(cause=claim.outcome, code=refusal.code, message=refusal.message)
             return refusal
+        card = answer.data.get("card_pan")
         return Receipt(
             bank_order=int_or_none(answer.data.get("order_id"), "order_id"),
             ref_num=text_or_none(answer.data.get("ref_id"), "ref_id"),
-            card=mask_card(text_or_none(answer.data.get("card_pan"), "card_pan")),
+            card=mask_card(card) if isinstance(card, str) else None,
             already=answer.code == ALREADY_VERIFIED,
         )
 

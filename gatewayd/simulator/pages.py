@@ -60,7 +60,7 @@ def payment_page(session: Session, *, action: str, card: str) -> str:
 <form method="post" action="{escape(action)}">
 <input type="hidden" name="driver" value="{escape(session.driver)}">
 <input type="hidden" name="token" value="{escape(session.token)}">
-<label>شمارهٔ کارت <input name="card" value="{card}" dir="ltr" inputmode="numeric"></label>
+<label>شمارهٔ کارت <input name="card" value="{escape(card)}" dir="ltr" inputmode="numeric"></label>
 {buttons}
 </form>""",
     )

@@ -16,6 +16,7 @@ from typing import Final, Literal, assert_never
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 from aiohttp.web_server import Server
+from yarl import URL
 
 from gatewayd.core.terms import Redirect
 from gatewayd.gateways.contract import Reply
@@ -163,7 +164,10 @@ class _Site:
         leaves = departure(back)
         try:
             async with self._client.request(
-                leaves.method, leaves.url, data=leaves.form or None, allow_redirects=False
+                leaves.method,
+                URL(leaves.url, encoded=True),
+                data=leaves.form or None,
+                allow_redirects=False,
             ):
                 pass
         except (ClientError, TimeoutError, ValueError):

@@ -125,12 +125,11 @@ class Sadad:
 
     @property
     def traits(self) -> Traits:
-        """The 15 minutes are the manual's; nothing is published on the token's life and amounts."""
         return Traits(
             amount_min=1_000,
-            amount_max=2_000_000_000,
-            token_life_seconds=1_800,
-            verify_within_seconds=900,
+            amount_max=2_000_000_000,  # nothing is published; a payer's daily cap
+            token_life_seconds=1_800,  # nothing is published; rather too long than too short
+            verify_within_seconds=900,  # the manual's; then the money goes back
             reverse_within_seconds=None,
             unverified=IfUnverified.AUTO_REVERSE,
             ask=Ask.VERIFY,
@@ -142,7 +141,6 @@ class Sadad:
 
     @property
     def base_urls(self) -> tuple[str, ...]:
-        """The one host."""
         return (self.base_url,)
 
     def start(self, order: Order) -> Flow[Redirect | Refusal]:

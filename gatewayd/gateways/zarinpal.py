@@ -153,10 +153,10 @@ class Zarinpal:
     def traits(self) -> Traits:
         return Traits(
             amount_min=1_000,
-            amount_max=1_000_000_000,
-            token_life_seconds=1_800,
-            verify_within_seconds=1_200,
-            reverse_within_seconds=1_800,
+            amount_max=1_000_000_000,  # above it is -41
+            token_life_seconds=1_800,  # its sandbox's; nothing else is published
+            verify_within_seconds=1_200,  # the shortest that anybody tells, should it give back
+            reverse_within_seconds=1_800,  # after it is -63
             unverified=IfUnverified.HELD,
             ask=Ask.INQUIRY,
             addressed_by=AddressedBy.TOKEN,

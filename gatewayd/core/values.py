@@ -18,7 +18,11 @@ def _slots(
     kind: type,
 ) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[Callable[[Any, Any], None], ...]]:
     names = [field.name for field in fields(kind)]
-    return attrgetter(*names), tuple(getattr(kind, name).__set__ for name in names)
+    setters = tuple(getattr(kind, name).__set__ for name in names)
+    if len(names) == 1:
+        only = attrgetter(names[0])
+        return (lambda value: (only(value),)), setters
+    return attrgetter(*names), setters
 
 
 def changed(value: T, **changes: Any) -> T:

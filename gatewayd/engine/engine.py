@@ -162,7 +162,7 @@ class Engine:
         self._stop.set()
 
     async def _calls_end(self) -> None:
-        """Until the calls in flight have ended, or the drain time is over; the rest is found again at the next start."""
+        """Until the calls in flight have ended or the drain time is over; the next start takes up the rest."""
         if self._calls:
             await asyncio.wait(self._calls, timeout=self.service.web.drain_seconds)
         for task in self._calls:
@@ -172,7 +172,7 @@ class Engine:
         return self.tending.is_finished(payment)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
-        if self._tasks is None or (self._stop.is_set() and not self._calls):
+        if self._tasks is None or self._stop.is_set():
             coroutine.close()
             return
         task = self._tasks.create_task(coroutine, name=name)

@@ -12,7 +12,7 @@ from gatewayd.gateways.contract import Reply
 from gatewayd.simulator.bank import Request, Session
 from gatewayd.simulator.host import Banks, Ending, Exchange
 from gatewayd.simulator.incoming import read_request
-from gatewayd.simulator.payers import EVERYBODY_PAYS, Mix
+from gatewayd.simulator.payers import EVERYBODY_PAYS, Decision, Mix, Outcome
 
 CONTRACTS: Final[Mapping[str, tuple[Mapping[str, str], ...]]] = {
     "saman": ({"terminal_id": "13579246"},),
@@ -35,6 +35,9 @@ PAGE: Final = "/OnlinePG/OnlinePG"
 VERIFY: Final = "/verifyTxnRandomSessionkey/ipg/VerifyTransaction"
 REVERSE: Final = "/verifyTxnRandomSessionkey/ipg/ReverseTransaction"
 RECEIPT: Final = "/verifyTxnRandomSessionkey/api/v2/ipg/payment/receipt"
+CARD: Final = "6219861034529007"
+CARD_MD5: Final = "ffda90e15284976a45cb8d4e1bff5be1"
+CARD_SHA256: Final = "04bad0cbbc112097e589c55ffa968dd236c2deefcf18fad9a37807aa560fb96d"
 CALLBACK: Final = "https://shop.example/return/7?lang=fa"
 MORNING: Final = 1_739_284_866.0
 """2025-02-11 18:11:06 in Tehran."""
@@ -146,3 +149,24 @@ def read_reply(reply: Reply) -> dict[str, Any]:
 def shop(*, seed: int = 7, mix: Mix = EVERYBODY_PAYS, **settings: Any) -> Shop:
     """A merchant of a Saman where everybody pays."""
     return Shop(Banks(SAMAN, seed=seed, mix=mix, **settings), Clock())
+
+
+def switched(**switches: str) -> Shop:
+    return shop(switches={"saman": switches})
+
+
+def paid(merchant: Shop, **changes: Any) -> Session:
+    """A session that was paid with the sample card."""
+    session = merchant.start(**changes)
+    decision = Decision(outcome=Outcome.PAID)
+    merchant.banks.act(session, decision, merchant.clock.now, card=CARD)
+    return session
+
+
+def back(merchant: Shop, session: Session, outcome: Outcome, code: str = "") -> Mapping[str, str]:
+    """The fields of the return after the payer did that."""
+    decision = Decision(outcome=outcome, code=code)
+    leaving = merchant.banks.act(session, decision, merchant.clock.now, card=CARD)
+    assert leaving.back is not None
+    assert leaving.back.url == CALLBACK
+    return leaving.back.fields

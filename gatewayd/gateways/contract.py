@@ -2,12 +2,16 @@
 
 A flow is a generator of calls: it yields a `Call`, is sent the bank's `Reply`, and returns what it learnt. The rules:
 
-* A driver never sees a network failure, a clock, a random number or a retry; it is not given any, so it cannot
-  mishandle one. Whoever drives the flow turns failures into `Lost`.
-* A driver states facts; the engine judges. Amounts, tokens, terminals and references are compared in one place, not here.
-* `verify`, `settle`, `reverse` and `inquire` may be run again from their first call. `start` and `refund` are run once.
+* A driver never sees a network failure, a clock, a random number or a retry; it is not given any,
+  so it cannot mishandle one. Whoever drives the flow turns failures into `Lost`.
+* A driver states facts; the engine judges. Amounts, tokens, terminals and references are compared
+  in one place, not here.
+* `verify`, `settle`, `reverse` and `inquire` may be run again from their first call. `start` and
+  `refund` are run once.
 * Whatever bytes come as a reply or a return, the outcome is a value or `MalformedReply`, nothing else.
-* Powers beyond start, return and verify are separate protocols; implementing one is the opt-in, and the traits say so too.
+* Powers beyond start, return and verify are separate protocols. What a class implements its bank
+  can do; what this very contract may use, the traits say, and they rule: a power that was not
+  bought is there in the class and absent in the traits.
 """
 
 from collections.abc import Generator, Mapping
@@ -121,6 +125,12 @@ class Refundable(Protocol):
         """Give `amount` rial back. `refund_order` is fresh for every refund. Never repeated blindly."""
 
     def inquire_refund(
-        self, order: Order, token: str, receipt: Receipt, amount: int, refund_order: int, given: GivenBack | None
+        self,
+        order: Order,
+        token: str,
+        receipt: Receipt,
+        amount: int,
+        refund_order: int,
+        given: GivenBack | None,
     ) -> Flow[GivenBack | Inquiry | Refusal]:
         """Whether that refund happened: GivenBack if it did, NOT_PAID refusal if not, Inquiry PENDING if under way."""

@@ -1,0 +1,226 @@
+"""The shop's API, version 1: handlers that read a request, ask the engine, and render its answer."""
+
+import re
+from typing import Final
+
+from aiohttp import web
+
+from gatewayd.core.payment import Payment
+from gatewayd.core.settings import ServiceSettings
+from gatewayd.core.status import Status, status_of
+from gatewayd.core.terms import Method
+from gatewayd.engine.cashier import Draft
+from gatewayd.engine.telling import public_id
+from gatewayd.journal.journal import replay
+from gatewayd.journal.store import GuardKind, Holder
+from gatewayd.web.bodies import idempotency, read_object, read_payment
+from gatewayd.web.ports import ENGINE, PAST, SERVICE, SHOPS, TALLY, WHY_NOT
+from gatewayd.web.problems import Problem, invalid
+from gatewayd.web.render import gateway_object, json_answer, payment_object
+from gatewayd.web.shops import Caller
+from gatewayd.web.times import read_time
+
+LIST_LIMIT_DEFAULT: Final = 10
+LIST_LIMIT_MAX: Final = 100
+RETRY_AFTER_SECONDS: Final = 5
+_ID: Final = re.compile(r"pay_([1-9][0-9]{0,14})\Z")
+
+
+async def create_payment(request: web.Request) -> web.Response:
+    """`POST /v1/payments`"""
+    app = request.app
+    caller = app[SHOPS].caller(request)
+    why_not = app[WHY_NOT]()
+    if why_not is not None:
+        app[TALLY].refused(why_not)
+        detail = f"New payments are refused for a moment: {why_not}."
+        raise Problem(503, "overloaded", detail, retry_after_seconds=RETRY_AFTER_SECONDS)
+    service, engine = app[SERVICE], app[ENGINE]
+    document = await read_object(request, service.web.body_max_bytes)
+    known = frozenset(caller.shop.gateways or engine.gateways)
+    draft = read_payment(document, caller, service.payments, known)
+    guard = idempotency(request, caller, "create", document)
+    _check_eligible(request, draft)
+    made = await engine.cashier.create(draft, guard)
+    if isinstance(made, Holder):
+        return await _conflict(request, made, guard.detail if guard else "")
+    app[TALLY].created(made)
+    return json_answer(payment_object(made, engine.links), 201, _location(made))
+
+
+def _check_eligible(request: web.Request, draft: Draft) -> None:
+    """Refuse before it starts what no gateway could take or enforce."""
+    cards = draft.private.get("payer", {}).get("allowed_cards")
+    starting = request.app[ENGINE].starting
+    eligible = starting.eligible_for(
+        draft.shop,
+        amount=draft.amount,
+        test=draft.test,
+        only=draft.gateways,
+        methods=tuple(Method(method) for method in draft.methods),
+        checks=frozenset({"allowed_cards"}) if cards else frozenset(),
+        splits=bool(draft.splits),
+    )
+    if not eligible:
+        detail = (
+            "No configured gateway can take this payment: look at its amount, currency, methods,"
+            " allowed cards, splits and gateways, and whether the key is a test key."
+        )
+        raise Problem(422, "no_gateway", detail)
+
+
+async def _conflict(request: web.Request, holder: Holder, fingerprint: str) -> web.Response:
+    """Another request was first: with the same key, or for the same order."""
+    engine = request.app[ENGINE]
+    rows = await request.app[PAST].rows(holder.number)
+    if holder.guard.kind is GuardKind.IDEMPOTENCY:
+        if holder.guard.detail != fingerprint:
+            detail = "This Idempotency-Key was used with another body."
+            raise Problem(422, "idempotency_key_reused", detail)
+        created = replay(holder.number, rows[:1])
+        assert created is not None, "a guard lands with its payment"
+        headers = {"Idempotent-Replayed": "true", **_location(created)}
+        return json_answer(payment_object(created, engine.links), 201, headers)
+    existing = replay(holder.number, rows)
+    assert existing is not None, "a guard lands with its payment"
+    raise Problem(
+        409,
+        "order_exists",
+        "There is a payment for this order that is open or paid.",
+        payment_id=public_id(existing.number),
+        payment_status=str(status_of(existing)),
+        pay_url=engine.links.pay_url(existing.number),
+    )
+
+
+async def get_payment(request: web.Request) -> web.Response:
+    """`GET /v1/payments/{id}`"""
+    payment = await _own_payment(request, request.app[SHOPS].caller(request))
+    return json_answer(payment_object(payment, request.app[ENGINE].links))
+
+
+async def cancel_payment(request: web.Request) -> web.Response:
+    """`POST /v1/payments/{id}/cancel`"""
+    caller = request.app[SHOPS].caller(request)
+    if "Idempotency-Key" not in request.headers:
+        raise Problem(400, "idempotency_key_missing", "Send an Idempotency-Key with this call.")
+    payment = await _own_payment(request, caller)
+    cancelled = await request.app[ENGINE].cashier.cancel(payment.number)
+    assert cancelled is not None, "payments are never removed"
+    if status_of(cancelled) is Status.PAID:
+        raise Problem(409, "payment_paid", "The payment is paid already; it can only be refunded.")
+    return json_answer(payment_object(cancelled, request.app[ENGINE].links))
+
+
+async def list_payments(request: web.Request) -> web.Response:
+    """`GET /v1/payments`"""
+    caller = request.app[SHOPS].caller(request)
+    query = request.query
+    for name in query:
+        if name not in _FILTERS:
+            raise invalid(name[:40], "no such filter", "request_invalid")
+    limit = _limit(query.get("limit"))
+    after = query.get("starting_after")
+    numbers = await request.app[PAST].find(
+        caller.shop.name,
+        order_id=query.get("order_id"),
+        status=_status(query.get("status")),
+        gateway=query.get("gateway"),
+        created_from_ms=read_time(query.get("created_from"), "created_from"),
+        created_to_ms=read_time(query.get("created_to"), "created_to"),
+        before_number=_number(after, "starting_after") if after else None,
+        limit=limit + 1,
+    )
+    engine = request.app[ENGINE]
+    found = [await engine.records.look(number) for number in numbers[:limit]]
+    data = [payment_object(payment, engine.links) for payment in found if payment is not None]
+    return json_answer(
+        {"object": "list", "data": data, "has_more": len(numbers) > limit, "url": "/v1/payments"}
+    )
+
+
+async def list_gateways(request: web.Request) -> web.Response:
+    """`GET /v1/gateways`"""
+    caller = request.app[SHOPS].caller(request)
+    engine = request.app[ENGINE]
+    health = engine.router.snapshot(engine.clock.monotonic())
+    allowed = caller.shop.gateways or engine.gateways
+    data = [gateway_object(engine.gateways[name], health[name]) for name in allowed]
+    return json_answer({"object": "list", "data": data, "has_more": False, "url": "/v1/gateways"})
+
+
+async def live(request: web.Request) -> web.Response:
+    """`GET /livez`: the loop turns."""
+    return json_answer({"status": "ok"})
+
+
+async def ready(request: web.Request) -> web.Response:
+    """`GET /readyz`: whether new payments are welcome; not whether every bank is well."""
+    engine = request.app[ENGINE]
+    health = engine.router.snapshot(engine.clock.monotonic())
+    routable = any(str(each.breaker) not in {"open", "forced_open"} for each in health.values())
+    why_not = request.app[WHY_NOT]()
+    checks = {"accepting": why_not or "ok", "gateways": "ok" if routable else "none is usable"}
+    good = why_not is None and routable
+    document = {"status": "ok" if good else "unavailable", "checks": checks}
+    return json_answer(document, 200 if good else 503)
+
+
+_FILTERS: Final = frozenset(
+    {
+        "order_id",
+        "status",
+        "gateway",
+        "created_from",
+        "created_to",
+        "limit",
+        "starting_after",
+    }
+)
+
+
+async def _own_payment(request: web.Request, caller: Caller) -> Payment:
+    """The payment of the address if it is this shop's; Problem 404 for any other."""
+    found = _ID.match(request.match_info["id"])
+    payment = await request.app[ENGINE].records.look(int(found[1])) if found else None
+    if payment is None or payment.shop != caller.shop.name or payment.test is not caller.test:
+        raise Problem(404, "payment_not_found", "There is no such payment.")
+    return payment
+
+
+def _location(payment: Payment) -> dict[str, str]:
+    return {"Location": f"/v1/payments/{public_id(payment.number)}"}
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return LIST_LIMIT_DEFAULT
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= LIST_LIMIT_MAX:
+        raise invalid("limit", f"must be 1 to {LIST_LIMIT_MAX}")
+    return int(text)
+
+
+def _status(text: str | None) -> str | None:
+    if text is not None and text not in set(Status):
+        raise invalid("status", f"must be one of {', '.join(Status)}")
+    return text
+
+
+def _number(text: str, name: str) -> int:
+    found = _ID.match(text)
+    if found is None:
+        raise invalid(name, "must be a payment's id, such as pay_217512345678")
+    return int(found[1])
+
+
+def routes(service: ServiceSettings) -> list[web.RouteDef]:
+    """The API's routes."""
+    return [
+        web.post("/v1/payments", create_payment),
+        web.get("/v1/payments", list_payments),
+        web.get("/v1/payments/{id}", get_payment),
+        web.post("/v1/payments/{id}/cancel", cancel_payment),
+        web.get("/v1/gateways", list_gateways),
+        web.get("/livez", live),
+        web.get("/readyz", ready),
+    ]

@@ -1,0 +1,57 @@
+"""What the web needs of the rest beside the engine: reading the past, and knowing whether new payments are welcome."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from aiohttp import web
+
+from gatewayd.core.payment import Payment
+from gatewayd.core.settings import ServiceSettings
+from gatewayd.engine.engine import Engine
+from gatewayd.journal.store import Row
+from gatewayd.web.addresses import Addresses
+from gatewayd.web.shops import Shops
+
+
+class Past(Protocol):
+    """The journal's reader."""
+
+    async def rows(self, number: int) -> list[Row]:
+        """The events of a payment."""
+
+    async def find(
+        self,
+        shop: str,
+        *,
+        order_id: str | None = None,
+        status: str | None = None,
+        gateway: str | None = None,
+        created_from_ms: int | None = None,
+        created_to_ms: int | None = None,
+        before_number: int | None = None,
+        limit: int,
+    ) -> list[int]:
+        """Payments of a shop, newest first."""
+
+
+class Tally(Protocol):
+    """What the web counts."""
+
+    def forged(self, kind: str) -> None:
+        """An address that we never gave out was asked for."""
+
+    def refused(self, reason: str) -> None:
+        """A new payment was refused because there was not enough of something."""
+
+    def created(self, payment: Payment) -> None:
+        """A payment was created."""
+
+
+ENGINE: web.AppKey[Engine] = web.AppKey("engine", Engine)
+SERVICE: web.AppKey[ServiceSettings] = web.AppKey("service", ServiceSettings)
+SHOPS: web.AppKey[Shops] = web.AppKey("shops", Shops)
+ADDRESSES: web.AppKey[Addresses] = web.AppKey("addresses", Addresses)
+PAST: web.AppKey[Past] = web.AppKey("past", Past)
+TALLY: web.AppKey[Tally] = web.AppKey("tally", Tally)
+WHY_NOT: web.AppKey[Callable[[], str | None]] = web.AppKey("why_not", Callable)  # type: ignore[arg-type]  # as above
+"""Why new payments are refused just now; None while they are welcome."""

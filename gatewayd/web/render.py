@@ -1,0 +1,115 @@
+"""Payments and gateways as the API shows them."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from gatewayd.core.money import from_rial
+from gatewayd.core.payment import Attempt, Payment
+from gatewayd.core.status import money_of, needs_review, returns_by_ms, status_of
+from gatewayd.engine.gateway import GatewaySettings
+from gatewayd.engine.links import Links
+from gatewayd.engine.telling import public_id
+from gatewayd.routing.router import GatewayHealth
+
+
+def json_answer(
+    document: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """A JSON answer that nobody caches."""
+    return web.Response(
+        status=status,
+        body=orjson.dumps(document),
+        content_type="application/json",
+        headers={"Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def when(at_ms: int | None) -> str | None:
+    """RFC 3339 in UTC with milliseconds."""
+    if at_ms is None:
+        return None
+    seconds, rest_ms = divmod(at_ms, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest_ms:03d}Z"
+
+
+def payment_object(payment: Payment, links: Links) -> dict[str, Any]:
+    """The payment; amounts in its own currency, `amount_rial` beside them."""
+    kept = payment.kept
+    shown = kept or payment.latest
+    receipt = kept.receipt if kept else None
+    return {
+        "id": public_id(payment.number),
+        "object": "payment",
+        "status": status_of(payment),
+        "money": money_of(payment),
+        "returns_by": when(returns_by_ms(payment)),
+        "amount": from_rial(payment.amount, payment.currency),
+        "currency": payment.currency,
+        "amount_rial": payment.amount,
+        "order_id": payment.order_id,
+        "pay_url": links.pay_url(payment.number),
+        "tracking_code": str(payment.number),
+        "gateway": shown.gateway if shown else None,
+        "ref_num": receipt.ref_num if receipt else None,
+        "rrn": receipt.rrn if receipt else None,
+        "trace_no": receipt.trace_no if receipt else None,
+        "card": kept.card if kept else None,
+        "attempts": [_attempt(attempt) for attempt in payment.attempts],
+        "refunded_amount": from_rial(payment.refunded, payment.currency),
+        "needs_review": needs_review(payment),
+        "description": payment.description or None,
+        "test": payment.test,
+        "created_at": when(payment.created_ms),
+        "expires_at": when(payment.expires_ms),
+        "paid_at": when(payment.captured_ms),
+        "metadata": dict(payment.metadata or {}),
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "number": attempt.number,
+        "gateway": attempt.gateway,
+        "state": attempt.state,
+        "bank_order": attempt.bank_order,
+    }
+    if attempt.no is not None:
+        no = attempt.no
+        shown["error"] = {"cause": no.cause, "code": no.code or None, "message": no.message or None}
+    if attempt.returns_by_ms is not None:
+        shown["returns_by"] = when(attempt.returns_by_ms)
+    return shown
+
+
+def gateway_object(gateway: GatewaySettings, health: GatewayHealth) -> dict[str, Any]:
+    """A gateway with its live health."""
+    traits = gateway.driver.traits
+    return {
+        "name": gateway.name,
+        "object": "gateway",
+        "driver": gateway.driver.driver,
+        "test": gateway.test,
+        "retired": gateway.retired,
+        "score": round(health.score, 4),
+        "weight": round(health.weight, 4),
+        "share": round(health.share, 4),
+        "breaker": health.breaker,
+        "reasons": list(health.reasons),
+        "window": {
+            "started": health.started,
+            "returned": health.returned,
+            "paid": health.paid,
+            "failed": health.failed,
+        },
+        "in_flight": health.in_flight,
+        "token_success": round(health.token_health, 4),
+        "token_seconds": round(health.token_seconds, 4),
+        "ceiling_tps": health.ceiling,
+        "verify_within_seconds": traits.verify_within_seconds,
+        "reverse_within_seconds": traits.reverse_within_seconds,
+        "unverified": traits.unverified,
+    }

@@ -204,8 +204,19 @@ zzz: 1
         ("gateways.0.base_url", "https://sandbox.bank.example", "is a sandbox: that is for"),
         ("gateways.0.base_url", "http://sep.example", "must begin with https; http is for"),
         ("gateways.0.public_url", "https://a.example/b", "must be a host without a path"),
-        ("gateways.0.ca_file", "nowhere.pem", "cannot be read: No such file or directory"),
-        ("gateways.0.ca_file", "pyproject.toml", "does not hold PEM certificates"),
+        (
+            "gateways.0.connections.ca_file",
+            "nowhere.pem",
+            "cannot be read: No such file or directory",
+        ),
+        ("gateways.0.connections.ca_file", "pyproject.toml", "does not hold PEM certificates"),
+        ("gateways.0.connections.ciphers", "NONSENSE", "OpenSSL knows no such ciphers"),
+        ("gateways.0.connections.warm", 65, "must be at most 64"),
+        (
+            "gateways.0.connections",
+            {"warm": 2, "connections_max": 1},
+            "must be at most connections_max",
+        ),
         ("gateways.0.labels", {"A": "x"}, "must be like ^[a-z0-9-]{1,40}$"),
         ("gateways.0.labels", {"a": 1}, "text is wanted, found a number: put it in quotes"),
         ("gateways.0.retired", "yes", "true or false is wanted, found text; write true or false"),
@@ -301,10 +312,16 @@ def test_certificates_are_looked_for_beside_the_file(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text(pem)
     with pytest.raises(ConfigError, match="does not hold PEM certificates"):
         parse(
-            changed("gateways.0.ca_file", "ca.pem").encode(),
+            changed("gateways.0.connections.ca_file", "ca.pem").encode(),
             path=tmp_path / "gatewayd.yaml",
             environ={},
         )
+
+
+def test_plain_http_to_a_bank_is_allowed_only_where_it_is_said_and_is_warned_of() -> None:
+    plain = {**SAMAN, "base_url": "http://bank.internal", "connections": {"allow_http": True}}
+    (warning,) = (each for each in warnings(with_gateways(plain)) if "clear" in each)
+    assert warning.endswith("gateways.0.connections.allow_http: credentials may travel in clear")
 
 
 def warnings(text: str, **environ: str) -> list[str]:
@@ -403,8 +420,8 @@ PLACES = st.sampled_from(
     "listen internal_listen public_url trusted_proxies.0 journal journal.path engine.verify_seconds"
     " shops.0.name shops.0.keys.0.id shops.0.keys.0.secret shops.0.return_secret"
     " shops.0.return_hosts.0 shops.0.gateways shops.0.title gateways.0.name gateways.0.driver"
-    " gateways.0.terminal_id gateways.0.base_url gateways.0.public_url gateways.0.ca_file"
-    " gateways.0.test gateways.0.limits.max_tps gateways.0.labels gateways.1.key gateways.1.user_agent"
+    " gateways.0.terminal_id gateways.0.base_url gateways.0.public_url gateways.0.labels"
+    " gateways.0.test gateways.0.limits.max_tps gateways.0.connections.ca_file gateways.1.key gateways.1.user_agent"
     " gateways.1.terminal_id gateways.2.merchant_id gateways.2.access_token gateways.3.merchant"
     " gateways.4.pin gateways.4.report_separator gateways.5.password routing.attempts_max".split()
 )
@@ -423,7 +440,7 @@ def test_no_secret_stands_in_a_complaint_wherever_it_was_put(place: str, rest: s
     secret = f"hunter2{rest}"
     data = yaml.safe_load(with_gateways(*ALL_DRIVERS))
     data |= {"trusted_proxies": [""], "journal": {}, "engine": {}, "routing": {}}
-    data["gateways"][0]["limits"] = {}
+    data["gateways"][0] |= {"limits": {}, "connections": {}}
     for value, environ in ((secret, {}), ("${env:S}", {"S": secret})):
         *way, last = (int(part) if part.isdecimal() else part for part in place.split("."))
         inner = data

@@ -77,8 +77,11 @@ def network(text: str) -> str:
     return text
 
 
-def base_url(text: str) -> str:
-    """An http(s) address to append paths to, without a slash at its end; http for loopback only."""
+def base_url(text: str, *, allow_http: bool = False) -> str:
+    """An http(s) address to append paths to, without a slash at its end.
+
+    Plain http is for loopback only, unless `allow_http`.
+    """
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
@@ -91,7 +94,7 @@ def base_url(text: str) -> str:
         raise ValueError("the host must be a plain name in small letters, with a port at most")
     if "?" in text or "#" in text:
         raise ValueError("must end before any ? or #")
-    if parts.scheme == "http" and not is_loopback(host):
+    if parts.scheme == "http" and not (allow_http or is_loopback(host)):
         raise ValueError("must begin with https; http is for this very machine only")
     return text.rstrip("/")
 

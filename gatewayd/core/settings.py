@@ -19,6 +19,7 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Rial = Annotated[int, Field(ge=1, le=2**53)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Bytes = Annotated[int, Field(ge=0, le=2**40)]
+Text = Annotated[str, Field(min_length=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
 """What shops, gateways and keys are called; it stands in logs, metrics and addresses."""
 Host = Annotated[str, AfterValidator(host)]
@@ -110,21 +111,21 @@ class EngineSettings:
 class ConnectionSettings:
     """How the daemon connects to one gateway's bank."""
 
-    connections_max: int = 64
+    connections_max: Annotated[int, Field(ge=1, le=1_024)] = 64
     """Open at once; banks cut off addresses that open hundreds."""
-    waiting_max: int = 256
+    waiting_max: Annotated[int, Field(ge=0, le=1_000_000)] = 256
     """Calls that wait for a connection; more could not be served before their deadlines anyway."""
-    warm: int = 2
+    warm: Annotated[int, Field(ge=0, le=64)] = 2
     """Connections opened at start per address, so that the first customers wait for no handshake."""
-    idle_seconds: float = 15.0
+    idle_seconds: Seconds = 15.0
     """How long a connection is kept unused: less than the 20 s after which common Java servers close it."""
-    reply_pause_seconds: float = 3.0
+    reply_pause_seconds: Seconds = 3.0
     """The longest pause within a reply; before its first byte only the operation's own time counts."""
-    resolve_seconds: float = 60.0
+    resolve_seconds: Seconds = 60.0
     """How long an address is believed before the name is looked up again."""
-    ca_file: str | None = None
-    """Certificates to trust instead of the system's."""
-    ciphers: str | None = None
+    ca_file: Text | None = None
+    """Certificates (PEM) to trust instead of the system's; an absolute path once read."""
+    ciphers: Text | None = None
     """OpenSSL's cipher list, such as `DEFAULT@SECLEVEL=1` for banks with old servers."""
     allow_http: bool = False
     """Whether calls may go over plain http to hosts that are not loopback."""
@@ -136,7 +137,7 @@ class ConnectionSettings:
 class JournalSettings:
     """The journal's file and its limits."""
 
-    path: Annotated[str, Field(min_length=1)] = "var/gatewayd.db"
+    path: Text = "var/gatewayd.db"
     """Relative to the directory that the daemon is started in."""
     low_water_bytes: Bytes = 268_435_456
     """Below this much free disk new payments are refused; what is open still fits."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from gatewayd.core.secret import Secret
-from gatewayd.core.settings import Name, Origin
+from gatewayd.core.settings import ConnectionSettings, Name, Origin
 from gatewayd.core.terms import NOTHING
 from gatewayd.gateways.contract import Driver
 from gatewayd.routing.router import Limits
@@ -28,8 +28,7 @@ class GatewayOptions:
     """No real money: reachable by `gwk_test_…` keys."""
     retired: bool = False
     """Gets no new payments; what is open is still verified, settled and reversed."""
-    ca_file: str | None = None
-    """Certificates (PEM) to trust for this bank instead of the system's; absolute once read."""
+    connections: ConnectionSettings = field(default_factory=ConnectionSettings)
     labels: Mapping[Name, Annotated[str, Field(max_length=200)]] = field(
         default_factory=lambda: NOTHING
     )

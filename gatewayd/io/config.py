@@ -78,9 +78,11 @@ def parse(raw: bytes, *, path: Path, environ: Mapping[str, str]) -> Config:
 
 
 def _with_absolute_path(gateway: GatewaySettings, sources: Sources) -> GatewaySettings:
-    if gateway.ca_file is None:
+    name = gateway.connections.ca_file
+    if name is None:
         return gateway
-    return replace(gateway, ca_file=str(sources.path(gateway.ca_file).resolve()))
+    path = str(sources.path(name).resolve())
+    return replace(gateway, connections=replace(gateway.connections, ca_file=path))
 
 
 def _lines(path: Path, reading: Reading, complaints: Iterable[Complaint]) -> list[str]:

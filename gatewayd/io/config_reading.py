@@ -25,7 +25,9 @@ from gatewayd.routing.router import RoutingSettings
 
 T = TypeVar("T")
 
-SECTIONS: Final = frozenset({"payments", "engine", "journal", "web", "routing", "limits", "labels"})
+SECTIONS: Final = frozenset(
+    {"payments", "engine", "journal", "web", "routing", "limits", "labels", "connections"}
+)
 """Mappings that may stand empty, as they do when every line in them is a comment."""
 
 _BLOT_CHARS_MIN: Final = 4

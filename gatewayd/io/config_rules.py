@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 from gatewayd.core.hosts import base_url, is_loopback, listen_address
 from gatewayd.core.secret import Secret
-from gatewayd.core.settings import TEST_KEY, ServiceSettings, ShopSettings
+from gatewayd.core.settings import TEST_KEY, ConnectionSettings, ServiceSettings, ShopSettings
 from gatewayd.engine.gateway import GatewaySettings, contract_of
+from gatewayd.io.http_dial import client_context
 from gatewayd.io.yaml_strict import Place
 
 Finding = tuple[Place, str]
@@ -110,8 +111,7 @@ def _gateways(
         if gateway.driver in drivers:
             yield place, "another gateway has the same contract: references would collide"
         drivers.append(gateway.driver)
-        if gateway.ca_file is not None and (fault := _certificates_fault(path(gateway.ca_file))):
-            yield (*place, "ca_file"), fault
+        yield from _connections(gateway.connections, (*place, "connections"), path)
         yield from _bank_addresses(gateway, place)
     if sum(each.limits.min_share for each in gateways.values() if not each.retired) > 1:
         yield ("gateways",), "the limits' min_share add up to more than 1"
@@ -122,7 +122,7 @@ def _bank_addresses(gateway: GatewaySettings, place: Place) -> Iterator[Finding]
     for key, value in contract.items():
         if key.endswith("_url"):
             try:
-                usable = base_url(value)
+                usable = base_url(value, allow_http=gateway.connections.allow_http)
             except ValueError as error:
                 yield (*place, key), str(error)
                 continue
@@ -134,14 +134,24 @@ def _bank_addresses(gateway: GatewaySettings, place: Place) -> Iterator[Finding]
         yield (*place, "merchant"), "is the sandbox's: that is for gateways with test: true"
 
 
-def _certificates_fault(path: Path) -> str | None:
-    try:
-        ssl.create_default_context(cafile=path)
-    except ssl.SSLError:
-        return "does not hold PEM certificates"
-    except (OSError, ValueError) as error:
-        return f"cannot be read: {getattr(error, 'strerror', None) or 'not a path'}"
-    return None
+def _connections(
+    settings: ConnectionSettings, place: Place, path: Callable[[str], Path]
+) -> Iterator[Finding]:
+    if settings.warm > settings.connections_max:
+        yield (*place, "warm"), "must be at most connections_max"
+    if settings.ca_file is not None:
+        try:
+            client_context(str(path(settings.ca_file)), None)
+        except ssl.SSLError:
+            yield (*place, "ca_file"), "does not hold PEM certificates"
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "not a path"
+            yield (*place, "ca_file"), f"cannot be read: {reason}"
+    if settings.ciphers is not None:
+        try:
+            client_context(None, settings.ciphers)
+        except (ssl.SSLError, ValueError):
+            yield (*place, "ciphers"), "OpenSSL knows no such ciphers"
 
 
 # --- warnings
@@ -169,8 +179,11 @@ def warnings(
         if not is_for_tests(shop):
             yield from _literals(shop, ("shops", i), references)
     for i, gateway in gateways.items():
-        if not gateway.test:
-            yield from _literals(gateway.driver, ("gateways", i), references)
+        if gateway.test:
+            continue
+        if gateway.connections.allow_http:
+            yield ("gateways", i, "connections", "allow_http"), "credentials may travel in clear"
+        yield from _literals(gateway.driver, ("gateways", i), references)
 
 
 def _serves(gateway: GatewaySettings, shop: ShopSettings, *, test: bool) -> bool:

@@ -1,0 +1,73 @@
+"""Knows a gateway's contract again without keeping its credentials.
+
+The daemon stores a fingerprint of each gateway beside its journal. A changed configuration may neither
+drop nor re-key a gateway whose payments are still open, for nobody could verify or reverse them.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields
+from typing import Any, Final
+
+import orjson
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from gatewayd.engine.gateway import GatewaySettings, contract_of
+from gatewayd.io.config import Config
+
+_HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+"""Salted, and slow on purpose: banks give out passwords of eight digits, and backups travel."""
+
+
+def fingerprint(gateway: GatewaySettings) -> str:
+    """A salted digest of the driver and what its contract is known by; never twice the same."""
+    return _HASHER.hash(_identity(gateway))
+
+
+def same_contract(gateway: GatewaySettings, stored: str) -> bool:
+    """Whether `stored` is the fingerprint of this very contract."""
+    try:
+        return _HASHER.verify(stored, _identity(gateway))
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def conflicts(
+    config: Config, open_by_gateway: Mapping[str, int], fingerprints: Mapping[str, str]
+) -> list[str]:
+    """Why this configuration must not take over from the last one; empty if it may.
+
+    `open_by_gateway` counts attempts whose money is not settled one way or the other; `fingerprints`
+    are those of the last start. A gateway that has none yet is only looked for by its name.
+    """
+    return list(_conflicts(config, open_by_gateway, fingerprints))
+
+
+def _conflicts(
+    config: Config, open_by_gateway: Mapping[str, int], fingerprints: Mapping[str, str]
+) -> Iterator[str]:
+    gateways = {gateway.name: gateway for gateway in config.gateways}
+    for name, count in sorted(open_by_gateway.items()):
+        if count <= 0:
+            continue
+        attempts = f"{count} open attempt{'s' * (count > 1)}"
+        gateway = gateways.get(name)
+        if gateway is None:
+            yield (
+                f"{config.path}: gateway {name} is gone and has {attempts};"
+                " keep it with retired: true until they are closed"
+            )
+        elif name in fingerprints and not same_contract(gateway, fingerprints[name]):
+            yield (
+                f"{config.path}: gateway {name} has other credentials and {attempts} under the old"
+                " ones; keep those with retired: true and give the new contract another name"
+            )
+
+
+def _identity(gateway: GatewaySettings) -> bytes:
+    """What a contract cannot be without; addresses, limits and panel tokens may change any time."""
+    kind: Any = gateway.driver
+    needed = {field.name for field in fields(kind) if field.default is MISSING}
+    contract = contract_of(gateway.driver)
+    parts = {name: text for name, text in contract.items() if name in needed}
+    return orjson.dumps([gateway.driver.driver, parts], option=orjson.OPT_SORT_KEYS)

@@ -74,6 +74,28 @@ async def test_header_names_are_lower_case_and_repeated_ones_are_joined() -> Non
     assert {"x-a": "1, 2", "empty": "", "content-length": "0"} == reply.headers
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nTrailer: x\r\n\r\n",
+        b"HTTP/1.1 204 None\r\nTransfer-Encoding: chunked\r\n\r\nHTTP/1.1 200 OK\r\nOther: x\r\n\r\n",
+    ],
+)
+async def test_what_comes_after_the_head_adds_no_header(raw: bytes) -> None:
+    reply = await one_answer(replying(raw))
+
+    assert isinstance(reply, Reply)
+    assert ["transfer-encoding"] == list(reply.headers)
+
+
+async def test_headers_are_not_shown_by_accident() -> None:
+    reply = await one_answer(
+        replying(b"HTTP/1.1 200 OK\r\nSet-Cookie: secret\r\nContent-Length: 0\r\n\r\n")
+    )
+
+    assert "Reply(status=200, body=b'', headers=Headers(set-cookie, content-length))" == repr(reply)
+
+
 async def test_headers_of_an_interim_answer_are_not_the_replys() -> None:
     reply = await one_answer(replying(b"HTTP/1.1 103 Hints\r\nContent-Length: 9\r\n\r\n" + OK))
 

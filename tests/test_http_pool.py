@@ -1,6 +1,7 @@
 """Connections are kept, counted, handed over and thrown away so that no answer meets the wrong question."""
 
 import asyncio
+import random
 import socket
 from dataclasses import replace
 
@@ -113,13 +114,17 @@ async def test_an_idle_connection_that_the_bank_closes_is_dropped_at_once() -> N
 
 
 async def test_words_that_nobody_asked_for_are_never_taken_for_the_next_answer() -> None:
+    answered = asyncio.Event()
+
     async def talk(peer: Peer) -> None:
         await peer.answer()
+        await answered.wait()
         await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother")
         await peer.closed_by_client()
 
     async with serving(numbered([talk, answer_all])) as server, client() as transport:
         assert ANSWER == await ask(transport, server.url)
+        answered.set()
         await until_open(transport, 0)
         assert ANSWER == await ask(transport, server.url)
 
@@ -432,17 +437,52 @@ async def test_plain_http_can_be_allowed() -> None:
     assert LostCause.PLAIN_HTTP != answer.cause  # type: ignore[union-attr]  # there was no time for a reply
 
 
-async def test_a_reply_after_many_calls_at_once_is_its_own() -> None:
-    async def echo(peer: Peer) -> None:
+@pytest.mark.parametrize("seed", range(6))
+async def test_in_any_chaos_every_reply_is_its_own_and_every_place_comes_back(seed: int) -> None:
+    rng = random.Random(seed)
+
+    async def moody(peer: Peer) -> None:
         while True:
             body = (await peer.request()).partition(b"\r\n\r\n")[2]
-            await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            reply = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+            match rng.choice(["answer"] * 6 + ["close", "reset", "cut", "last", "twice", "late"]):
+                case "close":
+                    return None
+                case "reset":
+                    return peer.reset()
+                case "cut":
+                    return await peer.send(reply[:-1])
+                case "last":
+                    return await peer.send(reply)
+                case "twice":
+                    await peer.send(reply + reply)
+                case "late":
+                    await asyncio.sleep(SHORT)
+                    await peer.send(reply)
+                case _:
+                    await peer.send(reply)
 
-    async def asked(transport: HttpTransport, url: str, number: int) -> bool:
-        answer = await ask(transport, url, body=b"%d" % number, seconds=LONG)
-        return isinstance(answer, Reply) and answer.body == b"%d" % number
+    async def asked(transport: HttpTransport, url: str, number: int) -> str:
+        await asyncio.sleep(rng.random() * SHORT)
+        operation = rng.choice(list(Operation))
+        seconds = rng.choice([LONG, LONG, SHORT / 2])
+        answer = await ask(
+            transport, url, body=b"%d" % number, operation=operation, seconds=seconds
+        )
+        if isinstance(answer, Reply):
+            return "right" if answer.body == b"%d" % number else "wrong"
+        return "lost"
 
-    async with serving(echo) as server, client(replace(SETTINGS, connections_max=5)) as transport:
-        right = await asyncio.gather(*(asked(transport, server.url, n) for n in range(200)))
+    settings = replace(SETTINGS, connections_max=4, idle_seconds=SHORT / 4)
+    async with serving(moody) as server, client(settings) as transport:
+        loop = asyncio.get_running_loop()
+        tasks = [loop.create_task(asked(transport, server.url, number)) for number in range(120)]
+        for task in rng.sample(tasks, 20):
+            loop.call_later(rng.random() * SHORT, task.cancel)
+        results = await asyncio.gather(*tasks, return_exceptions=True)
 
-    assert [True] * 200 == right
+        assert {"right", "lost"} == {each for each in results if isinstance(each, str)}
+        assert {asyncio.CancelledError} >= {type(each) for each in results} - {str}
+        await until_open(transport, 0)
+        pool = transport._pools["bank"]
+        assert (0, 0, 0) == (pool._dialling, len(pool._waiters), pool.counts().idle)

@@ -18,7 +18,6 @@ from gatewayd.core.causes import LostCause
 from gatewayd.core.settings import ConnectionSettings
 from gatewayd.core.terms import Lost, Operation
 from gatewayd.gateways.contract import Call, Reply
-from gatewayd.io.http_connection import Connection
 from gatewayd.io.http_dial import Lookup, NotReached
 from gatewayd.io.http_pool import PlainHttpError, Pool, PoolCounts, Site
 from gatewayd.io.http_request import write_request
@@ -120,24 +119,19 @@ class HttpTransport:
         except NotReached as error:
             return Lost(reached=False, cause=error.cause)
         if self._loop.time() >= deadline:
-            pool.release(connection, self._loop.time())
+            pool.release(connection, now)
             return Lost(reached=False, cause=LostCause.NO_TIME)
         kept = connection.kept
-        answer = await self._exchange(pool, connection, request, deadline)
+        answer = await connection.exchange(request, deadline)
+        pool.release(connection, self._loop.time())
         if answer is LostCause.CLOSED and kept and operation in _REPEATABLE:
             try:
                 connection = await pool.open(site, deadline, fresh=True)
             except NotReached as error:
                 return Lost(reached=True, cause=error.cause)
-            answer = await self._exchange(pool, connection, request, deadline)
+            answer = await connection.exchange(request, deadline)
+            pool.release(connection, self._loop.time())
         return answer if isinstance(answer, Reply) else Lost(reached=True, cause=answer)
-
-    async def _exchange(
-        self, pool: Pool, connection: Connection, request: bytes, deadline: float
-    ) -> Reply | LostCause:
-        answer = await connection.exchange(request, deadline)
-        pool.release(connection, self._loop.time())
-        return answer
 
     async def _warm(
         self, gateway: str, pool: Pool, site: Site, failed: dict[str, LostCause]

@@ -9,7 +9,8 @@
 import asyncio
 import re
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import Final, cast
 
 import httptools
@@ -27,7 +28,35 @@ KEEP_ALIVE_MARGIN_SECONDS: Final = 1.0
 """How much earlier than the server says a connection is given up."""
 
 _FINAL_STATUS: Final = 200
-_KEEP_ALIVE: Final = re.compile(r"timeout\s*=\s*([0-9]{1,6})", re.IGNORECASE)
+_CHUNKED: Final = b"chunked"
+_KEEP_ALIVE: Final = re.compile(rb"timeout\s*=\s*([0-9]{1,6})", re.IGNORECASE)
+
+
+class Headers(Mapping[str, str]):
+    """A reply's headers: names in lower case, repeated ones joined. Read only when somebody looks, for few do."""
+
+    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
+        self._raw = raw
+
+    @cached_property
+    def _read(self) -> dict[str, str]:
+        read: dict[str, str] = {}
+        for name, value in self._raw:
+            key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+            read[key] = f"{read[key]}, {text}" if key in read else text
+        return read
+
+    def __getitem__(self, name: str) -> str:
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read)
+
+    def __len__(self) -> int:
+        return len(self._read)
+
+    def __repr__(self) -> str:
+        return f"Headers({', '.join(self._read)})"
 
 
 class Connection(asyncio.Protocol):
@@ -45,6 +74,8 @@ class Connection(asyncio.Protocol):
         self._idle_seconds = self._idle_limit = idle_seconds
         self._pause_seconds = pause_seconds
         self._waiter: asyncio.Future[Reply | LostCause] | None = None
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self._pause: asyncio.TimerHandle | None = None
         self.link: asyncio.Transport | None = None
         self.closed = False
@@ -56,7 +87,8 @@ class Connection(asyncio.Protocol):
     def _forget(self) -> None:
         """Make ready for the next reply."""
         self._status = 0
-        self._headers: dict[str, str] = {}
+        self._raw: list[tuple[bytes, bytes]] = []
+        self._stays: bytes | None = None
         self._body: bytes | bytearray = b""
         self._wire = self._head_bytes = 0
         self._broken: LostCause | None = None
@@ -73,15 +105,15 @@ class Connection(asyncio.Protocol):
         self._forget()
         waiter: asyncio.Future[Reply | LostCause] = self._loop.create_future()
         self._waiter = waiter
-        timer = self._loop.call_at(deadline, self._fail, LostCause.REPLY_TIMEOUT)
+        self._deadline = deadline
+        if self._timer is None or deadline < self._timer.when():
+            self._set_timer()
         link.write(request)
         try:
             return await waiter
         except asyncio.CancelledError:
             self.abort()
             raise
-        finally:
-            timer.cancel()
 
     def usable(self, now: float) -> bool:
         """Whether a request may go over it: young enough, and nothing has come from the bank, no end either.
@@ -146,30 +178,34 @@ class Connection(asyncio.Protocol):
             self._extra = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > HEAD_BYTES_MAX or len(self._headers) >= HEADERS_MAX:
-            self._broken = LostCause.TOO_LARGE
-        elif not self._head_done:
-            key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-            headers = self._headers
-            headers[key] = f"{headers[key]}, {text}" if key in headers else text
+        if not self._head_done:  # neither trailers nor the head of what nobody asked for
+            self._head_bytes += len(name) + len(value)
+            self._raw.append((name, value))
 
     def on_headers_complete(self) -> None:
         if self._done:
             return
+        if self._head_bytes > HEAD_BYTES_MAX or len(self._raw) > HEADERS_MAX:
+            self._broken = LostCause.TOO_LARGE
         status = self._parser.get_status_code()
         self._status = status
         if status < _FINAL_STATUS:
             return
-        self._head_done = True
-        headers = self._headers
-        if "content-length" in headers:
-            if int(headers["content-length"]) > REPLY_BYTES_MAX:
-                self._broken = LostCause.TOO_LARGE
-        elif headers.get("transfer-encoding", "chunked").strip().lower() != "chunked":
-            self._broken = LostCause.NOT_HTTP
-        else:
-            self._until_eof = "transfer-encoding" not in headers
+        self._head_done = self._until_eof = True
+        for name, value in self._raw:
+            match name.lower():
+                case b"content-length":
+                    self._until_eof = False
+                    if int(value) > REPLY_BYTES_MAX:
+                        self._broken = LostCause.TOO_LARGE
+                case b"transfer-encoding":
+                    self._until_eof = False
+                    if value.strip().lower() != _CHUNKED:
+                        self._broken = LostCause.NOT_HTTP
+                case b"keep-alive":
+                    self._stays = value
+                case _:
+                    pass
 
     def on_body(self, body: bytes) -> None:
         if self._done:
@@ -187,7 +223,7 @@ class Connection(asyncio.Protocol):
         if self._done:
             return
         if self._status < _FINAL_STATUS:
-            self._headers = {}
+            self._raw.clear()
             if self._status < 100:  # noqa: PLR2004  # the first status that HTTP knows
                 self._broken = LostCause.NOT_HTTP
             return
@@ -199,7 +235,7 @@ class Connection(asyncio.Protocol):
 
     def _complete(self) -> None:
         """The reply is whole; keep the connection only if both sides have said all they had to say."""
-        reply = Reply(status=self._status, headers=self._headers, body=bytes(self._body))
+        reply = Reply(status=self._status, headers=Headers(self._raw), body=bytes(self._body))
         waiter, self._waiter = self._waiter, None
         link = self.link
         assert link is not None
@@ -209,8 +245,7 @@ class Connection(asyncio.Protocol):
             and not link.is_closing()
             and not link.get_write_buffer_size()
         ):
-            stated = self._headers.get("keep-alive")
-            if stated is not None and (found := _KEEP_ALIVE.search(stated)):
+            if self._stays is not None and (found := _KEEP_ALIVE.search(self._stays)):
                 self._idle_limit = min(
                     self._idle_seconds, int(found[1]) - KEEP_ALIVE_MARGIN_SECONDS
                 )
@@ -229,6 +264,9 @@ class Connection(asyncio.Protocol):
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self.closed:
             return
         self.closed = True
@@ -242,3 +280,18 @@ class Connection(asyncio.Protocol):
             self._fail(LostCause.STALLED)
         else:
             self._pause = self._loop.call_at(ends, self._check_pause)
+
+    def _set_timer(self) -> None:
+        """One timer watches over all exchanges of the connection: setting one for each would cost more than it."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._deadline, self._check_deadline)
+
+    def _check_deadline(self) -> None:
+        self._timer = None
+        if self._waiter is None:
+            return
+        if self._loop.time() >= self._deadline:
+            self._fail(LostCause.REPLY_TIMEOUT)
+        else:
+            self._set_timer()

@@ -7,9 +7,9 @@ import pytest
 from gatewayd.core.terms import Operation
 from gatewayd.simulator.bank import Session, State
 from gatewayd.simulator.faults import Fault, Kind
-from gatewayd.simulator.host import Banks, Ending, Trouble
+from gatewayd.simulator.host import Banks, Ending, Exchange, Trouble
 from gatewayd.simulator.latency import Latency
-from gatewayd.simulator.payers import Decision, Mix, Outcome
+from gatewayd.simulator.payers import EVERYBODY_PAYS, Decision, Mix, Outcome
 from gatewayd.simulator.registry import DIALECTS
 from tests.banks import (
     CALLBACK,
@@ -246,6 +246,31 @@ def test_a_fault_before_the_first_verify_leaves_the_script_to_the_next() -> None
     assert Ending.ANSWERED is merchant.verify(session).ending
     merchant.clock.now += 1
     assert Ending.CUT is merchant.verify(session).ending
+
+
+@pytest.mark.parametrize(
+    ("amount", "ending", "result"), [(150_103, Ending.CUT, 201), (150_106, Ending.ANSWERED, 100)]
+)
+def test_a_verify_that_comes_before_the_payer_has_paid_leaves_the_script_to_the_next(
+    amount: int, ending: Ending, result: int
+) -> None:
+    banks = Banks({"zibal": CONTRACTS["zibal"]}, seed=1, mix=EVERYBODY_PAYS)
+
+    def call(path: str, **fields: object) -> Exchange:
+        document = {"merchant": "zibal-demo", **fields}
+        exchange = banks.answer("zibal", json_request(path, document, "zibal"), MORNING)
+        assert exchange is not None
+        return exchange
+
+    token = read(call("/v1/request", amount=amount, callbackUrl=CALLBACK))["trackId"]
+    assert 202 == read(call("/v1/verify", trackId=token))["result"]
+    session = banks.book.find("zibal", str(token), MORNING)
+    assert session is not None
+    banks.act(session, banks.decide(session), MORNING)
+    spoilt = call("/v1/verify", trackId=token)
+    assert ending is spoilt.ending
+    assert spoilt.reply is None or spoilt.reply.body.startswith(b"<!doctype html>")
+    assert result == read(call("/v1/verify", trackId=token))["result"]
 
 
 # --- pages and payers

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import signal
 from io import BytesIO
 from typing import Any
@@ -289,3 +290,18 @@ async def test_without_a_seed_every_run_has_other_tokens() -> None:
                 tokens.add((await reply.json())["token"])
             signal.raise_signal(signal.SIGTERM)
     assert 2 == len(tokens)
+
+
+async def test_a_long_book_is_not_collected_again_and_again() -> None:
+    ready: asyncio.Queue[str] = asyncio.Queue()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(
+            serve_simulator(SAMAN, wall=Clock().wall, ready=ready.put_nowait, listen="127.0.0.1:0")
+        )
+        await ready.get()
+        assert 0 == gc.get_freeze_count()
+        gc.collect()
+        frozen = gc.get_freeze_count()
+        signal.raise_signal(signal.SIGTERM)
+    assert frozen > 0
+    assert 0 == gc.get_freeze_count()

@@ -2,6 +2,8 @@
 
 import os
 import re
+import ssl
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from gatewayd.io.check import Report, check
 from gatewayd.io.config import Config, load
 from gatewayd.io.fingerprint import fingerprint
 from tests.bank_server import replying, serving
+from tests.certificates import self_signed
 from tests.config_text import LIVE_KEY, SMALL, changed
 
 NOW = 1_800_000_000.0
@@ -130,6 +133,19 @@ async def test_changing_the_credentials_of_open_attempts_is_a_problem(path: Path
     assert (await check(config, wall=wall, fingerprints=stored)).ok
     opened = {"saman-main": 1}
     assert not (await check(config, wall=wall, fingerprints=stored, open_by_gateway=opened)).ok
+
+
+async def test_a_certificate_that_ends_soon_is_warned_of(path: Path) -> None:
+    now = datetime.now(UTC)  # noqa: TID251  # certificates are checked against the real time
+    pem = self_signed(path.parent, now + timedelta(days=5, hours=1))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    async with serving(replying(b""), context) as bank:
+        url = f"https://localhost:{bank.port}"
+        write(path, f"{SMALL}    base_url: {url}\n    connections: {{ca_file: {pem.name}}}\n")
+        found = await check(load(path, {}), wall=now.timestamp, connect=True)
+    assert f"{url}: its certificate ends in 5 days" in found.warnings
+    assert "5 days" in found.text(width=120)
 
 
 async def test_banks_are_only_called_when_that_is_asked_for(path: Path) -> None:

@@ -1,6 +1,7 @@
 """The configuration is read into settings, or every mistake is named by its line; secrets never are."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from gatewayd.gateways.saman import Saman
 from gatewayd.io.config import ConfigError, load, parse
 from gatewayd.io.config_rules import LITERAL
 from gatewayd.routing.router import Limits, RoutingSettings
+from tests.certificates import self_signed
 from tests.config_text import (
     LIVE_KEY,
     SMALL,
@@ -209,7 +211,7 @@ zzz: 1
             "nowhere.pem",
             "cannot be read: No such file or directory",
         ),
-        ("gateways.0.connections.ca_file", "pyproject.toml", "does not hold PEM certificates"),
+        ("gateways.0.connections.ca_file", __file__, "does not hold PEM certificates"),
         ("gateways.0.connections.ciphers", "NONSENSE", "OpenSSL knows no such ciphers"),
         ("gateways.0.connections.warm", 65, "must be at most 64"),
         (
@@ -302,20 +304,25 @@ def test_sandboxes_are_for_tests_only(sandbox: dict[str, object]) -> None:
     assert [] == complaints(with_gateways(SAMAN, {**sandbox, "test": True}))
 
 
+def test_an_address_of_a_bank_ends_without_a_slash_for_every_driver() -> None:
+    gateways = [
+        {**each, "base_url": "https://bank.example/", "name": f"g{i}"}
+        for i, each in enumerate(ALL_DRIVERS)
+    ]
+    found = complaints(with_gateways(*gateways))
+    assert {f"gateways.{i}.base_url" for i in range(6)} <= {each.split(": ")[1] for each in found}
+
+
 def test_a_driver_says_which_of_its_fields_is_wrong() -> None:
     (complaint,) = complaints(with_gateways({**ZARINPAL, "merchant_id": "x"}))
     assert complaint.endswith("gateways.0.merchant_id: must be a UUID of 36 lower-case characters")
 
 
 def test_certificates_are_looked_for_beside_the_file(tmp_path: Path) -> None:
-    pem = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"
-    (tmp_path / "ca.pem").write_text(pem)
-    with pytest.raises(ConfigError, match="does not hold PEM certificates"):
-        parse(
-            changed("gateways.0.connections.ca_file", "ca.pem").encode(),
-            path=tmp_path / "gatewayd.yaml",
-            environ={},
-        )
+    pem = self_signed(tmp_path, datetime(2100, 1, 1, tzinfo=UTC))
+    text = changed("gateways.0.connections.ca_file", pem.name)
+    config = parse(text.encode(), path=tmp_path / "gatewayd.yaml", environ={})
+    assert str(pem) == config.gateways[0].connections.ca_file
 
 
 def test_plain_http_to_a_bank_is_allowed_only_where_it_is_said_and_is_warned_of() -> None:
@@ -425,7 +432,7 @@ PLACES = st.sampled_from(
     " gateways.1.terminal_id gateways.2.merchant_id gateways.2.access_token gateways.3.merchant"
     " gateways.4.pin gateways.4.report_separator gateways.5.password routing.attempts_max".split()
 )
-ALL_DRIVERS = (
+ALL_DRIVERS: tuple[dict[str, object], ...] = (
     dict(SAMAN),
     {"name": "d", "driver": "sadad", "merchant_id": "1", "terminal_id": "1", "key": "x" * 32},
     dict(ZARINPAL),

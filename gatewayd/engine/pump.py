@@ -1,8 +1,9 @@
 """Moves the journal's queue to the disk: group commit, one batch in flight.
 
-A batch leaves as soon as the last one has landed, but not sooner than the pace after it, because commits cost and
-events hardly do: what comes meanwhile rides along. Search columns travel with a batch, at most every half second.
-When the store fails the pump ends with `StoreError`; memory is ahead of the disk then and the process must stop.
+A batch leaves as soon as the last one has landed, but not sooner than the pace after that one left, because commits
+cost and events hardly do: what comes meanwhile rides along. Search columns travel with a batch, at most every half
+second, and only then by themselves. When the store fails the pump ends with `StoreError`; memory is ahead of the disk
+then and the process must stop.
 """
 
 import asyncio
@@ -11,14 +12,15 @@ from typing import Final
 
 from gatewayd.engine.ports import Clock
 from gatewayd.journal.journal import Journal
-from gatewayd.journal.store import Append, Holder, Search
+from gatewayd.journal.store import NO_SEARCHES, Append, Holder, Searches
 
-Write = Callable[[Sequence[Append], Sequence[Search]], Awaitable[list[Holder | None]]]
+Write = Callable[[Sequence[Append], Searches], Awaitable[list[Holder | None]]]
 
 BATCH_APPENDS_MAX: Final = 4_096
 """More in one transaction would hold all of them up for longer than a disk's fsync takes."""
 SEARCH_EVERY_SECONDS: Final = 0.5
-SEARCHES_MAX: Final = 5_000
+SEARCHES_MAX: Final = 512
+"""In one batch: a millisecond or two of the loop's time; the rest follows with the next."""
 
 
 class Pump:
@@ -41,7 +43,8 @@ class Pump:
         self._on_commit = on_commit
         self._wake = asyncio.Event()
         self._last_commit = float("-inf")
-        self._last_search = float("-inf")
+        self._search_timer: asyncio.TimerHandle | None = None
+        self._search_due = False
         self._stopping = False
         journal.on_queued = self._wake.set
 
@@ -52,44 +55,43 @@ class Pump:
 
     async def run(self) -> None:
         """Until `stop`; raises StoreError when the disk fails."""
-        while True:
-            self._wake.clear()
-            if not self._journal.has_events:
-                if self._stopping:
-                    break
-                await self._sleep_until_wanted()
-                continue
-            pause = self._last_commit + self._pace_seconds - self._clock.monotonic()
-            if pause > 0 and not self._stopping:
-                await asyncio.sleep(pause)
-            await self._commit()
-        while not self._journal.is_idle:
-            self._last_search = float("-inf")
-            await self._commit()
+        try:
+            while not (self._stopping and self._journal.is_idle):
+                self._wake.clear()
+                self._time_searches()
+                if self._journal.has_events or self._search_due or self._stopping:
+                    await self._pause()
+                    await self._commit()
+                else:
+                    await self._wake.wait()
+        finally:
+            if self._search_timer is not None:
+                self._search_timer.cancel()
 
-    async def _sleep_until_wanted(self) -> None:
-        """Until an append comes, or search columns are due."""
-        if self._journal.is_idle:
-            await self._wake.wait()
-            return
-        pause = self._last_search + SEARCH_EVERY_SECONDS - self._clock.monotonic()
-        if pause > 0:
-            try:
-                await asyncio.wait_for(self._wake.wait(), pause)
-            except TimeoutError:
-                pass
-            else:
-                return
-        await self._commit()
+    async def _pause(self) -> None:
+        """Leave the pace between two commits."""
+        seconds = self._last_commit + self._pace_seconds - self._clock.monotonic()
+        if seconds > 0 and not self._stopping:
+            await asyncio.sleep(seconds)
 
     async def _commit(self) -> None:
-        began = self._clock.monotonic()
+        began = self._last_commit = self._clock.monotonic()
         batch = self._journal.take_batch(BATCH_APPENDS_MAX)
-        searches: list[Search] = []
-        if began - self._last_search >= SEARCH_EVERY_SECONDS:
+        searches = NO_SEARCHES
+        if self._search_due or self._stopping:
             searches = self._journal.take_searches(SEARCHES_MAX)
-            self._last_search = began
+            self._search_due = not searches.complete
         results = await self._write(batch, searches)
-        self._last_commit = self._clock.monotonic()
         self._journal.batch_landed(results)
-        self._on_commit(sum(len(append.rows) for append in batch), self._last_commit - began)
+        self._on_commit(sum(len(append.rows) for append in batch), self._clock.monotonic() - began)
+
+    def _time_searches(self) -> None:
+        """See to it that search columns leave in time, with events or without."""
+        if self._journal.has_searches and not self._search_due and self._search_timer is None:
+            loop = asyncio.get_running_loop()
+            self._search_timer = loop.call_later(SEARCH_EVERY_SECONDS, self._searches_are_due)
+
+    def _searches_are_due(self) -> None:
+        self._search_timer = None
+        self._search_due = True
+        self._wake.set()

@@ -1,0 +1,133 @@
+"""The journal's tables in SQLite, and the checks before they are used.
+
+`events` is the journal itself: append-only, one row per event, never changed. Everything else is either beside it
+(`private`, which may be erased; `guards`; `outbox`) or derived from it and rebuildable (`payments`, `search`, `kinds`).
+"""
+
+import sqlite3
+from typing import Final
+
+APPLICATION_ID: Final = 0x67774A31
+"""`gwJ1`: no other program's database is ever taken for a journal, or written into."""
+SCHEMA_VERSION: Final = 1
+SQLITE_MIN: Final = (3, 37, 0)
+"""STRICT tables came with it."""
+BUSY_SECONDS: Final = 5.0
+"""How long a connection waits for another's lock; only opening and closing ever take one that others wait for."""
+LOG_BYTES_KEPT: Final = 67_108_864
+"""The write-ahead log's file is cut back to this once a long reader has let go of it."""
+CACHE_KIB: Final = 16_384
+
+TABLES: Final = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY,          -- the order of everything in this store
+    writer TEXT NOT NULL,             -- whose hash chain this row belongs to
+    number INTEGER NOT NULL,          -- the payment
+    version INTEGER NOT NULL,         -- its order within the payment, from 1 without gaps
+    kind TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    private BLOB,                     -- salted digest of the row in `private`, if there is one
+    hash BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX events_of_payment ON events (number, version);
+CREATE TABLE private (
+    number INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    salt BLOB NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (number, version)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE payments (number INTEGER PRIMARY KEY, is_open INTEGER NOT NULL) STRICT;
+CREATE INDEX payments_open ON payments (number) WHERE is_open = 1;
+CREATE TABLE kinds (kind TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE TABLE guards (
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    detail TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (kind, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX guards_to_forget ON guards (at_ms) WHERE kind = 'idempotency';
+CREATE TABLE outbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    number INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    shop TEXT NOT NULL,
+    type TEXT NOT NULL,
+    at_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX outbox_of_shop ON outbox (shop, seq);
+CREATE TABLE search (
+    number INTEGER PRIMARY KEY,
+    shop TEXT NOT NULL,
+    order_id TEXT NOT NULL,
+    status TEXT NOT NULL,
+    gateway TEXT NOT NULL,
+    amount INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL,
+    needs_review INTEGER NOT NULL
+) STRICT;
+CREATE INDEX search_by_shop ON search (shop, number);
+CREATE INDEX search_by_order ON search (shop, order_id, number);
+CREATE INDEX search_by_status ON search (shop, status, number);
+CREATE INDEX search_by_gateway ON search (shop, gateway, number);
+CREATE INDEX search_in_review ON search (number) WHERE needs_review = 1;
+"""
+
+
+class UnusableStore(Exception):
+    """The file cannot be used as a journal; the text says why and what to do."""
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Set the connection up for durable writing and make the tables where they are missing.
+
+    UnusableStore if this cannot be a journal; nothing was changed then.
+    """
+    check(connection)
+    mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    if mode != "wal":
+        raise UnusableStore("the journal's file system cannot do WAL; put it on a local disk")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    connection.execute("PRAGMA mmap_size = 0")
+    connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES_KEPT}")
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    if _number(connection, "user_version") == 0:
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {TABLES}"
+            f" PRAGMA application_id = {APPLICATION_ID};"
+            f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+        )
+
+
+def check(connection: sqlite3.Connection) -> None:
+    """UnusableStore if this file is neither empty nor a journal that this program knows."""
+    if sqlite3.sqlite_version_info < SQLITE_MIN:
+        wanted = ".".join(map(str, SQLITE_MIN[:2]))
+        raise UnusableStore(
+            f"SQLite {sqlite3.sqlite_version} is too old: {wanted} or newer is needed"
+        )
+    application, version = (
+        _number(connection, "application_id"),
+        _number(connection, "user_version"),
+    )
+    if (application, version) == (0, 0):
+        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise UnusableStore("the file is another program's database, not a journal")
+    elif application != APPLICATION_ID:
+        raise UnusableStore("the file is another program's database, not a journal")
+    elif version != SCHEMA_VERSION:
+        raise UnusableStore(
+            f"the journal has schema {version}, this program knows {SCHEMA_VERSION}:"
+            " use the gatewayd that wrote it, or a newer one"
+        )
+
+
+def _number(connection: sqlite3.Connection, pragma: str) -> int:
+    found = connection.execute(f"PRAGMA {pragma}").fetchone()[0]
+    assert isinstance(found, int)
+    return found

@@ -1,0 +1,358 @@
+"""The journal: what is known of open payments, and what is on its way to the disk.
+
+One synchronous class; whoever runs it moves batches to a store and tells it what landed. Rules:
+
+* Apply, queue, wait, act: `append` applies the events to memory and queues them in one step, with nothing in between,
+  so that the order on disk is the order in memory. Nobody acts on a version before it has landed: `landed_at`.
+* An append with guards is applied only after it has landed, for a guard may keep it out. Until then its payment is
+  locked, and everything else for it waits. Versions are given when an append is queued.
+* Only open payments live in memory; a finished one is forgotten once its last event has landed, and read again when
+  somebody needs it.
+* Every change of a public status leaves a notice for whoever is to be told, in the same transaction.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from gatewayd.core.events import Event
+from gatewayd.core.payment import IllegalTransition, Payment, apply
+from gatewayd.core.status import HOLDS_ORDER, needs_review, status_of
+from gatewayd.journal import codec
+from gatewayd.journal.store import (
+    Append,
+    Guard,
+    GuardKind,
+    Holder,
+    Notice,
+    Row,
+    Search,
+    Searches,
+)
+
+SALT_BYTES: Final = 16
+
+
+class DamagedJournal(Exception):
+    """The events of a payment do not make a payment: some are missing, or were changed."""
+
+
+class Ticket:
+    """An append on its way to the disk."""
+
+    __slots__ = ("_callbacks", "conflict", "done", "taken")
+
+    def __init__(self) -> None:
+        self.taken = False
+        """It is in the batch that is being written, or was in an earlier one."""
+        self.done = False
+        self.conflict: Holder | None = None
+        """Who held the guard that kept this append out."""
+        self._callbacks: list[Callable[[], None]] = []
+
+    def when_done(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once it has landed or was kept out; at once if it has. It must not raise."""
+        if self.done:
+            callback()
+        else:
+            self._callbacks.append(callback)
+
+    def finish(self, conflict: Holder | None) -> None:
+        """It has landed, or was kept out by `conflict`."""
+        self.done, self.conflict = True, conflict
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+
+class _Entry:
+    """One payment in memory."""
+
+    __slots__ = ("is_open", "last", "locked", "payment", "pinned", "stored_open")
+
+    def __init__(self, payment: Payment | None, *, is_open: bool, stored_open: bool | None) -> None:
+        self.payment = payment
+        self.is_open = is_open
+        self.stored_open = stored_open
+        """What the disk says, or will have said after what is queued; None: not known here."""
+        self.last: Ticket | None = None
+        self.locked = False
+        self.pinned = 0
+
+
+class _Queued:
+    """An append that waits for its batch, with what is needed when it has landed."""
+
+    __slots__ = ("append", "payment", "ticket")
+
+    def __init__(self, append: Append, ticket: Ticket, payment: Payment | None) -> None:
+        self.append = append
+        self.ticket = ticket
+        self.payment = payment
+        """The payment as it is once a guarded append has landed; None if memory has it already."""
+
+
+class Journal:
+    """See the module."""
+
+    def __init__(
+        self,
+        *,
+        is_finished: Callable[[Payment], bool],
+        make_salt: Callable[[int], bytes],
+        on_queued: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`is_finished` says whether a payment needs nothing any more; `on_queued` wakes whoever moves batches."""
+        self._is_finished = is_finished
+        self._make_salt = make_salt
+        self.on_queued = on_queued
+        self._entries: dict[int, _Entry] = {}
+        self._queue: deque[_Queued] = deque()
+        self._in_flight: list[_Queued] = []
+        self._dirty: dict[int, Payment] = {}
+        self.queued_events = 0
+
+    # --- what is known
+
+    def get(self, number: int) -> Payment | None:
+        """The payment as memory has it; None if it is not in memory."""
+        entry = self._entries.get(number)
+        return entry.payment if entry else None
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def numbers(self) -> list[int]:
+        """All payments in memory."""
+        return list(self._entries)
+
+    def is_locked(self, number: int) -> bool:
+        """Whether a guarded append of this payment is out, so that nothing else may be decided."""
+        entry = self._entries.get(number)
+        return entry is not None and entry.locked
+
+    def landed_at(self, number: int) -> Ticket | None:
+        """What to wait for before anybody outside may see this payment; None if all of it has landed."""
+        entry = self._entries.get(number)
+        return None if entry is None or entry.last is None or entry.last.done else entry.last
+
+    def adopt(self, number: int, rows: Iterable[Row]) -> Payment | None:
+        """Take a payment into memory from its events, unless it is there already; None if there are none.
+
+        A finished one stays until it was pinned and unpinned. UnknownEvent or DamagedJournal for events that make none.
+        """
+        entry = self._entries.get(number)
+        if entry is not None:
+            return entry.payment
+        payment = replay(number, rows)
+        if payment is not None:
+            is_open = not self._is_finished(payment)
+            self._entries[number] = _Entry(payment, is_open=is_open, stored_open=None)
+        return payment
+
+    def adopt_open(self, number: int, rows: Iterable[Row]) -> Payment:
+        """Take a payment into memory that the disk calls open, at the start of the process.
+
+        One that needs nothing any more, because the configuration has changed, is written down as finished.
+        """
+        payment = replay(number, rows)
+        if payment is None:
+            raise DamagedJournal(f"payment {number} has no events")
+        is_open = not self._is_finished(payment)
+        self._entries[number] = entry = _Entry(payment, is_open=is_open, stored_open=True)
+        if not is_open:
+            self._enqueue(entry, Append(number=number, rows=(), is_open=False), None)
+            entry.stored_open = False
+        return payment
+
+    def pin(self, number: int) -> None:
+        """Keep this payment in memory until `unpin`, finished or not: somebody is working with it."""
+        self._entries[number].pinned += 1
+
+    def unpin(self, number: int) -> None:
+        """The counterpart of `pin`."""
+        entry = self._entries.get(number)
+        if entry is not None:
+            entry.pinned -= 1
+            self._forget_if_finished(number, entry)
+
+    # --- what happens
+
+    def append(
+        self,
+        number: int,
+        *events: Event,
+        takes: tuple[Guard, ...] = (),
+        releases: tuple[Guard, ...] = (),
+    ) -> Ticket:
+        """Record events of one payment. IllegalTransition changes nothing.
+
+        Without guards to take, memory has them when this returns; with some, when the ticket is done without conflict.
+        """
+        entry = self._entries.get(number)
+        if entry is None:
+            entry = _Entry(None, is_open=True, stored_open=None)
+        assert not entry.locked, "decisions about a locked payment must wait"
+        payment = entry.payment
+        before = status = status_of(payment) if payment else None
+        rows: list[Row] = []
+        notices: list[Notice] = []
+        for event in events:
+            payment = apply(payment, event, number=number)
+            rows.append(self._row(payment.version, event))
+            after = status_of(payment)
+            if after is not status:
+                status = after
+                notices.append(
+                    Notice(payment.version, payment.shop, f"payment.{status}", event.at_ms)
+                )
+        assert payment is not None, "an append has events"
+        is_open = not self._is_finished(payment)
+        if before in HOLDS_ORDER and status not in HOLDS_ORDER:
+            releases = (*releases, order_guard(payment.shop, payment.order_id))
+        append = Append(
+            number=number,
+            rows=tuple(rows),
+            takes=takes,
+            releases=releases,
+            is_open=None if is_open is entry.stored_open else is_open,
+            notices=tuple(notices),
+        )
+        self._entries[number] = entry
+        if takes:
+            entry.locked = True
+        else:
+            self._accept(entry, payment, is_open=is_open)
+        return self._enqueue(entry, append, payment if takes else None)
+
+    # --- for whoever moves batches
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits."""
+        return not self._queue and not self._dirty
+
+    @property
+    def has_events(self) -> bool:
+        """Whether events wait."""
+        return bool(self._queue)
+
+    @property
+    def has_searches(self) -> bool:
+        """Whether search columns wait."""
+        return bool(self._dirty)
+
+    def take_batch(self, limit: int) -> list[Append]:
+        """The next batch; one is out at a time."""
+        assert not self._in_flight, "one batch in flight"
+        while self._queue and len(self._in_flight) < limit:
+            queued = self._queue.popleft()
+            queued.ticket.taken = True
+            self._in_flight.append(queued)
+        return [queued.append for queued in self._in_flight]
+
+    def take_searches(self, limit: int) -> Searches:
+        """Search columns that have changed; they belong into the same transaction as the batch just taken.
+
+        Payments with events that wait behind that batch are passed over, for the disk must not find a payment by what
+        a crash could still take back.
+        """
+        due: list[int] = []
+        for number in self._dirty:
+            if len(due) == limit:
+                break
+            entry = self._entries.get(number)
+            if entry is None or entry.last is None or entry.last.taken:
+                due.append(number)
+        rows = tuple(search_of(self._dirty.pop(number)) for number in due)
+        return Searches(rows, complete=not self._dirty)
+
+    def batch_landed(self, results: Sequence[Holder | None]) -> None:
+        """The batch is on disk; `results` tells per append who kept it out, if anybody."""
+        landed, self._in_flight = self._in_flight, []
+        for queued, conflict in zip(landed, results, strict=True):
+            self.queued_events -= len(queued.append.rows)
+            if queued.append.takes:
+                entry = self._entries[queued.append.number]
+                entry.locked = False
+                if conflict is None:
+                    assert queued.payment is not None
+                    is_open = queued.append.is_open
+                    self._accept(
+                        entry,
+                        queued.payment,
+                        is_open=entry.is_open if is_open is None else is_open,
+                    )
+        for queued, conflict in zip(landed, results, strict=True):
+            queued.ticket.finish(conflict)
+        for queued in landed:
+            number = queued.append.number
+            forgettable = self._entries.get(number)
+            if forgettable is not None:
+                self._forget_if_finished(number, forgettable)
+
+    # --- pieces
+
+    def _row(self, version: int, event: Event) -> Row:
+        kind, body, private = codec.encode(event)
+        salt = self._make_salt(SALT_BYTES) if private is not None else b""
+        return Row(version, kind, event.at_ms, body, private, salt)
+
+    def _enqueue(self, entry: _Entry, append: Append, payment: Payment | None) -> Ticket:
+        entry.last = ticket = Ticket()
+        self._queue.append(_Queued(append, ticket, payment))
+        self.queued_events += len(append.rows)
+        self.on_queued()
+        return ticket
+
+    def _accept(self, entry: _Entry, payment: Payment, *, is_open: bool) -> None:
+        entry.payment = self._dirty[payment.number] = payment
+        entry.is_open = entry.stored_open = is_open
+
+    def _forget_if_finished(self, number: int, entry: _Entry) -> None:
+        """Forget what needs nothing more, and what a guard kept from ever beginning."""
+        landed = entry.last is None or entry.last.done
+        if landed and not entry.pinned and (entry.payment is None or not entry.is_open):
+            self._entries.pop(number, None)
+
+
+def replay(number: int, rows: Iterable[Row]) -> Payment | None:
+    """The payment that these events make; None for none. UnknownEvent or DamagedJournal if they make none."""
+    payment: Payment | None = None
+    for row in rows:
+        event = codec.decode(row.kind, row.at_ms, row.body, row.private)
+        try:
+            payment = apply(payment, event, number=number)
+        except IllegalTransition as error:
+            raise DamagedJournal(f"payment {number}, version {row.version}: {error}") from None
+        if payment.version != row.version:
+            raise DamagedJournal(
+                f"payment {number}: version {row.version} where {payment.version} is due"
+            )
+    return payment
+
+
+def search_of(payment: Payment) -> Search:
+    """The columns that this payment is found by."""
+    attempt = payment.kept or payment.latest
+    return Search(
+        number=payment.number,
+        shop=payment.shop,
+        order_id=payment.order_id,
+        status=str(status_of(payment)),
+        gateway=attempt.gateway if attempt else "",
+        amount=payment.amount,
+        created_ms=payment.created_ms,
+        needs_review=needs_review(payment),
+    )
+
+
+def order_guard(shop: str, order_id: str) -> Guard:
+    """One payment at a time for an order of a shop."""
+    return Guard(kind=GuardKind.ORDER, key=f"{shop}|{order_id}")
+
+
+def reference_guard(gateway: str, reference: str) -> Guard:
+    """One payment for what a gateway knows a payment by."""
+    text = reference.encode(errors="backslashreplace").decode()  # a browser may have sent anything
+    return Guard(kind=GuardKind.REFERENCE, key=f"{gateway}|{text}")

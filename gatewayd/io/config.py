@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gatewayd.core.hosts import listen_address
 from gatewayd.core.settings import ServiceSettings
 from gatewayd.engine.gateway import GatewaySettings
 from gatewayd.io import config_rules
@@ -75,6 +76,20 @@ def parse(raw: bytes, *, path: Path, environ: Mapping[str, str]) -> Config:
         warnings=tuple(_lines(path, reading, warnings)),
         references={spell(place): names for place, names in reading.references.items()},
     )
+
+
+def overridden(config: Config, *, listen: str | None = None, journal: Path | None = None) -> Config:
+    """The configuration with what the command line says instead; ConfigError for an address that is none."""
+    service = config.service
+    if listen is not None:
+        try:
+            listen_address(listen)
+        except ValueError as error:
+            raise ConfigError([f"--listen: {error}"]) from None
+        service = replace(service, listen=listen)
+    if journal is not None:
+        service = replace(service, journal=replace(service.journal, path=str(journal)))
+    return replace(config, service=service)
 
 
 def _with_absolute_path(gateway: GatewaySettings, sources: Sources) -> GatewaySettings:

@@ -22,6 +22,7 @@ import orjson
 from gatewayd.io import sqlite_schema as schema
 from gatewayd.journal import chain
 from gatewayd.journal.store import (
+    IDEMPOTENCY_KEPT_MS,
     NO_SEARCHES,
     Append,
     Guard,
@@ -37,8 +38,6 @@ CHECKPOINT_PAGES: Final = 1_000
 """The write-ahead log is folded back from about this length (4 MB): a step of a few milliseconds."""
 FORGET_AT_ONCE: Final = 500
 """Old idempotency keys deleted in one step; each is a page of its own."""
-IDEMPOTENCY_KEPT_MS: Final = 7 * 86_400_000
-"""Longer than the banks take to return money, so that no late repeat makes a second payment."""
 ORDERS_LOOKED_AT: Final = 1_000
 """Numbers are given before their events are written, so that the last event need not hold the highest."""
 
@@ -284,11 +283,13 @@ class SqliteStore:
     def unsearched(self) -> list[int]:
         """See `Store.unsearched`."""
         known = int(self.named("searched") or b"0")
-        found = self._db.execute("SELECT DISTINCT number FROM events WHERE seq > ?", (known,))
+        found = self._db.execute(
+            "SELECT DISTINCT number FROM events WHERE seq > ? ORDER BY number", (known,)
+        )
         return [number for (number,) in found]
 
     def last_rows(self, kinds: Sequence[str]) -> list[Row]:
-        """The latest events of these kinds, where a number that was given last can be found; without private parts."""
+        """See `Store.last_rows`."""
         rows = self._db.execute(_LAST_ROWS, (orjson.dumps(kinds).decode(), ORDERS_LOOKED_AT))
         return [Row(*row) for row in rows]
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
+IDEMPOTENCY_KEPT_MS: Final = 7 * 86_400_000
+"""Longer than the banks take to return money, so that no late repeat makes a second payment."""
 GUARD_CHARS_MAX: Final = 1_024
 """A reference of a bank or an order number of a shop, with its owner's name; 512 characters at most each."""
 
@@ -142,6 +144,12 @@ class Store(Protocol):
     def last_number(self) -> int:
         """The highest payment number that the journal holds; 0 for none."""
 
+    def last_rows(self, kinds: Sequence[str]) -> list[Row]:
+        """The latest events of these kinds, newest first and without their private parts.
+
+        So many that a number which was given just before the highest one is surely among them.
+        """
+
     def unsearched(self) -> list[int]:
         """Payments with events that the search columns may not know yet."""
 
@@ -162,6 +170,9 @@ class Counts:
     events: int
     open_payments: int
     in_review: int
+    file_bytes: int
+    log_bytes: int
+    """Of the write-ahead log's file; it is kept at the longest that it was, up to its limit."""
 
 
 class TooSlow(Exception):
@@ -201,7 +212,7 @@ class Reader(Protocol):
         """Notices after the one numbered `after_seq`, in order, at most `limit`; of one shop, or of all."""
 
     async def open_numbers(self) -> list[int]:
-        """Every payment that still needs something, oldest first."""
+        """The payments that still need something, oldest first."""
 
     async def counts(self) -> Counts:
         """How much there is."""

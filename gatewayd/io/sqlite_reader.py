@@ -1,0 +1,238 @@
+"""Reads the journal while it is written: lists, single payments, notices, counts.
+
+Rules:
+
+* Read-only connections, which never checkpoint; a reading that takes too long is broken off with `TooSlow`, because as
+  long as it lasts the write-ahead log cannot be folded back.
+* Payments are found by the search columns' indexes, newest first. Numbers are given in the order of time, so that a
+  range of times is a range of numbers and what lies outside is not looked at.
+"""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import aiosqlite
+
+from gatewayd.engine.ids import number_floor
+from gatewayd.io.sqlite_schema import BUSY_SECONDS
+from gatewayd.io.sqlite_store import ROWS_OF_ONE
+from gatewayd.journal.store import Counts, Guard, GuardKind, Holder, Notice, Row, Told, TooSlow
+
+CONNECTIONS: Final = 2
+"""One for a long list, one for everything quick beside it."""
+SECONDS_MAX: Final = 2.0
+"""What one reading may take."""
+STEPS_BETWEEN_LOOKS: Final = 20_000
+"""Of SQLite's machine, between two looks at the clock: about a millisecond."""
+FOUND_MAX: Final = 1_000
+"""Payments or notices in one answer."""
+OPEN_MAX: Final = 1_000_000
+AHEAD_MS: Final = 3_600_000
+"""How far numbers may have run ahead of the wall clock that they are made of, after it was set back."""
+CACHE_KIB: Final = 4_096
+
+_HOLDER: Final = "SELECT number, detail FROM guards WHERE kind = ? AND key = ?"
+_IN_REVIEW: Final = "SELECT number FROM search WHERE needs_review = 1 ORDER BY number LIMIT ?"
+_OPEN: Final = "SELECT number FROM payments WHERE is_open = 1 ORDER BY number LIMIT ?"
+_NOTICES: Final = (
+    "SELECT seq, number, version, shop, type, at_ms FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?"
+)
+_NOTICES_OF_SHOP: Final = (
+    "SELECT seq, number, version, shop, type, at_ms FROM outbox"
+    " WHERE shop = ? AND seq > ? ORDER BY seq LIMIT ?"
+)
+_COUNTS: Final = (
+    "SELECT (SELECT coalesce(max(seq), 0) FROM events),"
+    " (SELECT count(*) FROM payments WHERE is_open = 1),"
+    " (SELECT count(*) FROM search WHERE needs_review = 1)"
+)
+
+
+def read_only(path: Path) -> str:
+    """The address by which SQLite opens this file for reading only."""
+    return f"{path.resolve().as_uri()}?mode=ro"
+
+
+class _Connection:
+    """A connection and the time at which what it does is broken off."""
+
+    def __init__(self, db: aiosqlite.Connection) -> None:
+        self.db = db
+        self.ends = 0.0
+
+    def is_late(self) -> bool:
+        """Called by SQLite every so many steps."""
+        return time.monotonic() > self.ends
+
+
+class SqliteReader:
+    """Fulfils `journal.store.Reader`; made inside a running event loop, used inside `async with`."""
+
+    def __init__(self, path: Path, *, seconds_max: float = SECONDS_MAX) -> None:
+        self._path = path
+        self._seconds_max = seconds_max
+        self._all: list[aiosqlite.Connection] = []
+        self._free: asyncio.LifoQueue[_Connection] = asyncio.LifoQueue()
+
+    async def __aenter__(self) -> Self:
+        try:
+            for _ in range(CONNECTIONS):
+                connection = _Connection(await self._open())
+                await connection.db.set_progress_handler(connection.is_late, STEPS_BETWEEN_LOOKS)
+                self._free.put_nowait(connection)
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection; each has a thread that would keep the process alive."""
+        while self._all:
+            await self._all.pop().close()
+
+    # --- one payment
+
+    async def rows(self, number: int) -> list[Row]:
+        """See `Reader.rows`."""
+        return [Row(*row[:6]) for row in await self._fetch(ROWS_OF_ONE, number)]
+
+    async def holder(self, kind: GuardKind, key: str) -> Holder | None:
+        """See `Reader.holder`."""
+        for number, detail in await self._fetch(_HOLDER, kind, key):
+            return Holder(guard=Guard(kind=kind, key=key, detail=detail), number=number)
+        return None
+
+    # --- lists
+
+    async def find(
+        self,
+        shop: str,
+        *,
+        order_id: str | None = None,
+        status: str | None = None,
+        gateway: str | None = None,
+        created_from_ms: int | None = None,
+        created_to_ms: int | None = None,
+        before_number: int | None = None,
+        limit: int,
+    ) -> list[int]:
+        """See `Reader.find`."""
+        index = "search_by_shop"
+        tests, values = ["shop = ?"], [shop]
+        for column, wanted, own_index in (
+            ("gateway", gateway, "search_by_gateway"),
+            ("status", status, "search_by_status"),
+            ("order_id", order_id, "search_by_order"),
+        ):
+            if wanted is not None:
+                index = own_index  # of several the last, which is the most telling
+                tests.append(f"{column} = ?")
+                values.append(wanted)
+        limits: list[int] = []
+        if created_from_ms is not None:
+            tests += ["number >= ?", "created_ms >= ?"]
+            limits += [number_floor(created_from_ms), created_from_ms]
+        if created_to_ms is not None:
+            tests += ["number < ?", "created_ms < ?"]
+            limits += [number_floor(created_to_ms) + AHEAD_MS, created_to_ms]
+        if before_number is not None:
+            tests.append("number < ?")
+            limits.append(before_number)
+        query = (
+            f"SELECT number FROM search INDEXED BY {index}"  # noqa: S608 - fixed words only, values are bound
+            f" WHERE {' AND '.join(tests)} ORDER BY number DESC LIMIT ?"
+        )
+        found = await self._fetch(query, *values, *limits, min(limit, FOUND_MAX))
+        return [number for (number,) in found]
+
+    async def in_review(self, limit: int) -> list[int]:
+        """See `Reader.in_review`."""
+        return [number for (number,) in await self._fetch(_IN_REVIEW, min(limit, FOUND_MAX))]
+
+    async def notices(self, after_seq: int, shop: str | None, limit: int) -> list[Told]:
+        """See `Reader.notices`."""
+        limit = min(limit, FOUND_MAX)
+        found = (
+            await self._fetch(_NOTICES, after_seq, limit)
+            if shop is None
+            else await self._fetch(_NOTICES_OF_SHOP, shop, after_seq, limit)
+        )
+        return [Told(seq, number, Notice(*notice)) for seq, number, *notice in found]
+
+    async def open_numbers(self) -> list[int]:
+        """See `Reader.open_numbers`."""
+        return [number for (number,) in await self._fetch(_OPEN, OPEN_MAX)]
+
+    # --- the whole
+
+    async def counts(self) -> Counts:
+        """See `Reader.counts`."""
+        ((events, open_payments, in_review),) = await self._fetch(_COUNTS)
+        return Counts(
+            events=events,
+            open_payments=open_payments,
+            in_review=in_review,
+            file_bytes=_size(self._path),
+            log_bytes=_size(self._path.with_name(f"{self._path.name}-wal")),
+        )
+
+    async def quick_check(self) -> list[str]:
+        """What SQLite finds wrong with the file, at most ten findings; takes seconds per gigabyte, without a limit."""
+        db = await self._open()
+        try:
+            found = await db.execute_fetchall("PRAGMA quick_check(10)")
+        finally:
+            self._all.remove(db)
+            await db.close()
+        lines = [str(line) for (line,) in found]
+        return [] if lines == ["ok"] else lines
+
+    # --- pieces
+
+    async def _open(self) -> aiosqlite.Connection:
+        db = await aiosqlite.connect(
+            read_only(self._path), uri=True, isolation_level=None, timeout=BUSY_SECONDS
+        )
+        self._all.append(db)
+        await db.execute_fetchall(f"PRAGMA cache_size = -{CACHE_KIB}")
+        await db.execute_fetchall("PRAGMA mmap_size = 0")
+        return db
+
+    async def _fetch(self, query: str, *values: object) -> Iterable[Any]:
+        async with self._lease() as connection:
+            connection.ends = time.monotonic() + self._seconds_max
+            try:
+                return await connection.db.execute_fetchall(query, values)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                    raise TooSlow(f"a reading took longer than {self._seconds_max:g} s") from None
+                raise
+
+    @asynccontextmanager
+    async def _lease(self) -> AsyncIterator[_Connection]:
+        connection = await self._free.get()
+        try:
+            yield connection
+        finally:
+            self._free.put_nowait(connection)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

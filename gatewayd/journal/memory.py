@@ -1,0 +1,265 @@
+"""A journal's store in memory, for the seeded world and for tests: it obeys the same tests as the one on disk.
+
+Its disk can be made to fail. `crash` gives what a restarted process would find: the batches that landed, and of a
+batch whose writer was never answered all or nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from enum import Enum
+
+from gatewayd.journal.store import (
+    IDEMPOTENCY_KEPT_MS,
+    NO_SEARCHES,
+    Append,
+    Counts,
+    GuardKind,
+    Holder,
+    Row,
+    Search,
+    Searches,
+    StoreError,
+    Told,
+)
+
+
+class Fault(Enum):
+    """How a write fails. Either way its caller learns only that it failed."""
+
+    BEFORE = "before"
+    """Nothing was written."""
+    AFTER = "after"
+    """It is on the disk."""
+
+
+class MemoryStore:
+    """Fulfils `journal.store.Store`."""
+
+    def __init__(self) -> None:
+        self.disk_full = False
+        """While it holds, nothing can be written."""
+        self._fault: Fault | None = None
+        self._batches: list[tuple[tuple[Append, ...], Searches]] = []
+        self._payments: dict[int, list[Row]] = {}
+        self._open: dict[int, bool] = {}
+        self._guards: dict[tuple[GuardKind, str], tuple[Holder, int]] = {}
+        self._notices: list[Told] = []
+        self._search: dict[int, Search] = {}
+        self._events: list[tuple[int, Row]] = []
+        self._searched = 0
+
+    # --- faults
+
+    def fail_next(self, fault: Fault) -> None:
+        """Let the next write fail like this."""
+        self._fault = fault
+
+    def crash(self, *, lost: int = 0) -> "MemoryStore":
+        """The store as a new process finds it, without the `lost` latest batches; this one must not be used again.
+
+        Only a batch whose writer has had no answer yet may be lost.
+        """
+        found = MemoryStore()
+        for appends, searches in self._batches[: len(self._batches) - lost]:
+            found.write(appends, searches)
+        return found
+
+    # --- writing
+
+    def write(
+        self, appends: Sequence[Append], searches: Searches = NO_SEARCHES
+    ) -> list[Holder | None]:
+        """See `Store.write`."""
+        fault, self._fault = self._fault, None
+        if self.disk_full:
+            raise StoreError("the disk is full")
+        if fault is Fault.BEFORE:
+            raise StoreError("the disk failed")
+        results = self._write(appends, searches)
+        if fault is Fault.AFTER:
+            raise StoreError("the disk failed")
+        return results
+
+    def _write(self, appends: Sequence[Append], searches: Searches) -> list[Holder | None]:
+        self._batches.append((tuple(appends), searches))
+        before = len(self._events)
+        results = [self._append(append) for append in appends]
+        self._search.update((row.number, row) for row in searches.rows)
+        if searches.complete:
+            self._searched = before
+        return results
+
+    def _append(self, append: Append) -> Holder | None:
+        number = append.number
+        for guard in append.takes:
+            held = self._guards.get((guard.kind, guard.key))
+            if held is not None and (
+                held[0].number != number or guard.kind is GuardKind.IDEMPOTENCY
+            ):
+                return held[0]
+        for guard in append.takes:
+            taken = Holder(guard=guard, number=number), append.rows[0].at_ms
+            self._guards.setdefault((guard.kind, guard.key), taken)
+        for guard in append.releases:
+            found = self._guards.get((guard.kind, guard.key))
+            if found is not None and found[0].number == number:
+                del self._guards[guard.kind, guard.key]
+        rows = self._payments.setdefault(number, [])
+        for row in append.rows:
+            if row.version != len(rows) + 1:
+                raise StoreError(f"version {row.version} of payment {number} is there already")
+            rows.append(row)
+            self._events.append((number, row))
+        if append.is_open is not None:
+            self._open[number] = append.is_open
+        self._notices += (
+            Told(len(self._notices) + place, number, notice)
+            for place, notice in enumerate(append.notices, 1)
+        )
+        return None
+
+    def tidy(self, now_ms: int) -> None:
+        """Forget old idempotency keys."""
+        before_ms = now_ms - IDEMPOTENCY_KEPT_MS
+        self._guards = {
+            place: (holder, at_ms)
+            for place, (holder, at_ms) in self._guards.items()
+            if holder.guard.kind is not GuardKind.IDEMPOTENCY or at_ms >= before_ms
+        }
+
+    # --- reading, for the start of the process
+
+    def read(self, number: int) -> list[Row]:
+        """See `Store.read`."""
+        return list(self._payments.get(number, ()))
+
+    def read_open(self) -> Iterator[tuple[int, list[Row]]]:
+        """See `Store.read_open`."""
+        for number in self.open_numbers():
+            yield number, self.read(number)
+
+    def last_number(self) -> int:
+        """See `Store.last_number`."""
+        return max(self._payments, default=0)
+
+    def last_rows(self, kinds: Sequence[str]) -> list[Row]:
+        """See `Store.last_rows`."""
+        return [
+            Row(row.version, row.kind, row.at_ms, row.body)
+            for _, row in reversed(self._events)
+            if row.kind in kinds
+        ]
+
+    def unsearched(self) -> list[int]:
+        """See `Store.unsearched`."""
+        return sorted({number for number, _ in self._events[self._searched :]})
+
+    # --- reading, as `MemoryReader` gives it on
+
+    def find(
+        self,
+        shop: str,
+        *,
+        order_id: str | None,
+        status: str | None,
+        gateway: str | None,
+        created_from_ms: int | None,
+        created_to_ms: int | None,
+        before_number: int | None,
+        limit: int,
+    ) -> list[int]:
+        """See `Reader.find`."""
+        found = (
+            row.number
+            for row in self._search.values()
+            if row.shop == shop
+            and (order_id is None or row.order_id == order_id)
+            and (status is None or row.status == status)
+            and (gateway is None or row.gateway == gateway)
+            and (created_from_ms is None or row.created_ms >= created_from_ms)
+            and (created_to_ms is None or row.created_ms < created_to_ms)
+            and (before_number is None or row.number < before_number)
+        )
+        return sorted(found, reverse=True)[:limit]
+
+    def in_review(self, limit: int) -> list[int]:
+        """See `Reader.in_review`."""
+        return sorted(row.number for row in self._search.values() if row.needs_review)[:limit]
+
+    def holder(self, kind: GuardKind, key: str) -> Holder | None:
+        """See `Reader.holder`."""
+        found = self._guards.get((kind, key))
+        return found[0] if found else None
+
+    def notices(self, after_seq: int, shop: str | None, limit: int) -> list[Told]:
+        """See `Reader.notices`."""
+        found = (told for told in self._notices[after_seq:] if shop in {None, told.notice.shop})
+        return list(found)[:limit]
+
+    def open_numbers(self) -> list[int]:
+        """See `Reader.open_numbers`."""
+        return sorted(number for number, is_open in self._open.items() if is_open)
+
+    def counts(self) -> Counts:
+        """See `Reader.counts`."""
+        return Counts(
+            events=len(self._events),
+            open_payments=len(self.open_numbers()),
+            in_review=len(self.in_review(len(self._search))),
+            file_bytes=0,
+            log_bytes=0,
+        )
+
+
+class MemoryReader:
+    """Fulfils `journal.store.Reader` on a store in memory."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    async def rows(self, number: int) -> list[Row]:
+        """See `Reader.rows`."""
+        return self._store.read(number)
+
+    async def find(
+        self,
+        shop: str,
+        *,
+        order_id: str | None = None,
+        status: str | None = None,
+        gateway: str | None = None,
+        created_from_ms: int | None = None,
+        created_to_ms: int | None = None,
+        before_number: int | None = None,
+        limit: int,
+    ) -> list[int]:
+        """See `Reader.find`."""
+        return self._store.find(
+            shop,
+            order_id=order_id,
+            status=status,
+            gateway=gateway,
+            created_from_ms=created_from_ms,
+            created_to_ms=created_to_ms,
+            before_number=before_number,
+            limit=limit,
+        )
+
+    async def in_review(self, limit: int) -> list[int]:
+        """See `Reader.in_review`."""
+        return self._store.in_review(limit)
+
+    async def holder(self, kind: GuardKind, key: str) -> Holder | None:
+        """See `Reader.holder`."""
+        return self._store.holder(kind, key)
+
+    async def notices(self, after_seq: int, shop: str | None, limit: int) -> list[Told]:
+        """See `Reader.notices`."""
+        return self._store.notices(after_seq, shop, limit)
+
+    async def open_numbers(self) -> list[int]:
+        """See `Reader.open_numbers`."""
+        return self._store.open_numbers()
+
+    async def counts(self) -> Counts:
+        """See `Reader.counts`."""
+        return self._store.counts()

@@ -730,6 +730,7 @@ SWITCHED: Final = (
     ("mellat", {"unsettled": "reverse"}),
     ("parsian", {"confirm_again": "-1533"}),
     ("sadad", {"late": "1105"}),
+    ("sadad", {"numbers": "number"}),
     ("zibal", {"double_verify": "bare"}),
     ("zibal", {"unverified": "held"}),
     ("zarinpal", {"unverified": "auto_reverse"}),

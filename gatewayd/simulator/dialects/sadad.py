@@ -8,7 +8,9 @@
 * The return is a POST, with the field names of live ones: neither card nor card holder is there,
   and cancel and decline differ in `SwitchResCode` only.
 
-Switch `late` (`101`, `1105`): what verify says of what went back; the manual has both.
+Switches: `late` (`101`, `1105`): what verify says of what went back; the manual has both.
+`numbers` (`text`, `number`): how codes, amounts and order numbers are answered; live answers have
+text, the manual's samples numbers, and there are clients that understand only the latter.
 """
 
 import base64
@@ -59,8 +61,12 @@ DESCRIPTIONS: Final = {
     "1101": "مبلغ نامعتبر است",
     "1104": "اطلاعات تسهیم اشتباه است",
 }
-SWITCHES: Final[Mapping[str, tuple[str, ...]]] = {"late": ("101", "1105")}
+SWITCHES: Final[Mapping[str, tuple[str, ...]]] = {
+    "late": ("101", "1105"),
+    "numbers": ("text", "number"),
+}
 """Each with its choices, the default first."""
+NUMBERS: Final = ("ResCode", "Amount", "OrderId")
 
 _DATES: Final = (
     re.compile(r"[0-9]{1,2}/[0-9]{1,2}/[0-9]{4} [0-9]{1,2}(:[0-9]{2}){2}( ?[apAP][mM])?"),
@@ -105,18 +111,23 @@ class Sadad:
 
     def answer(self, request: Request, book: Book, now: float) -> Reply:
         """A token or a verify."""
-        document = _document(request)
-        if OPERATIONS[_path(request)] is Operation.VERIFY:
+        said = self._answer(_document(request), OPERATIONS[_path(request)], book, now)
+        if self._switch["numbers"] == "number":
+            said |= {name: int(said[name]) for name in NUMBERS if name in said}
+        return json_reply(said)
+
+    def _answer(
+        self, document: Mapping[str, Any], operation: Operation, book: Book, now: float
+    ) -> dict[str, Any]:
+        if operation is Operation.VERIFY:
             return self._verify(document, book, now)
         try:
             session = self._read_start(document, book, now)
         except _Refused as refused:
             code = str(refused)
-            return json_reply({"ResCode": code, "Token": None, "Description": DESCRIPTIONS[code]})
+            return {"ResCode": code, "Token": None, "Description": DESCRIPTIONS[code]}
         book.open(session)
-        return json_reply(
-            {"ResCode": "0", "Token": session.token, "Description": DESCRIPTIONS["0"]}
-        )
+        return {"ResCode": "0", "Token": session.token, "Description": DESCRIPTIONS["0"]}
 
     def _read_start(self, document: Mapping[str, Any], book: Book, now: float) -> Session:
         """The session that this request orders; _Refused with Sadad's code."""
@@ -164,7 +175,7 @@ class Sadad:
             if book.find(self.driver, token, now) is None:
                 return token
 
-    def _verify(self, document: Mapping[str, Any], book: Book, now: float) -> Reply:
+    def _verify(self, document: Mapping[str, Any], book: Book, now: float) -> dict[str, Any]:
         token = text_of(document.get("token"))
         session = book.find(self.driver, token, now)
         if session is None:
@@ -283,23 +294,21 @@ def _decrypt(key: bytes, signature: str) -> str | None:
     return padded[:-size].decode("utf-8", "replace")
 
 
-def _verified(code: str, session: Session | None) -> Reply:
+def _verified(code: str, session: Session | None) -> dict[str, Any]:
     """The answer to a verify; without a session all is empty in the way of .NET."""
     paid_at = session.paid_at if session else None
-    return json_reply(
-        {
-            "ResCode": code,
-            "Description": DESCRIPTIONS[code],
-            "Amount": str(session.amount) if session else "0",
-            "RetrivalRefNo": session.rrn if session else None,
-            "SystemTraceNo": session.trace_no if session else None,
-            "OrderId": session.order if session else "0",
-            "SwitchResCode": "00" if session else None,
-            "TransactionDate": "1/1/0001 12:00:00 AM" if paid_at is None else _date(paid_at),
-            "AdditionalData": None,
-            "CardHolderFullName": None,
-        }
-    )
+    return {
+        "ResCode": code,
+        "Description": DESCRIPTIONS[code],
+        "Amount": str(session.amount) if session else "0",
+        "RetrivalRefNo": session.rrn if session else None,
+        "SystemTraceNo": session.trace_no if session else None,
+        "OrderId": session.order if session else "0",
+        "SwitchResCode": "00" if session else None,
+        "TransactionDate": "1/1/0001 12:00:00 AM" if paid_at is None else _date(paid_at),
+        "AdditionalData": None,
+        "CardHolderFullName": None,
+    }
 
 
 def _date(wall: float) -> str:

@@ -16,6 +16,9 @@ import uvloop
 from aiohttp import ClientResponse
 from hypothesis import HealthCheck, settings
 
+# helpers whose assertions are to show their values, as those in test files do
+pytest.register_assert_rewrite("tests.stage", "tests.stories", "tests.stories_of_powers")
+
 settings.register_profile(
     "base",
     deadline=None,

@@ -10,64 +10,23 @@ from gatewayd.core.terms import (
     Claim,
     CodeClass,
     Finding,
-    GivenBack,
     Inquiry,
-    Order,
     Payer,
     Receipt,
-    Redirect,
-    Split,
 )
 from gatewayd.gateways.zibal import PLATFORM, RESULTS, STATUSES, Zibal
 from tests.playbook import play
-
-ZIBAL = Zibal(merchant="zibal")
-RICH = replace(ZIBAL, access_token=Secret("key-of-the-platform"), account_id="1234")
-TOKEN = "3714061657"
-ORDER = Order(
-    bank_order=100_045,
-    amount=200_000,
-    callback_url="https://shop.example/pay/zibal/return",
-    made_at=0,
-    description="Order 100045",
-    payer=Payer(mobile="09120000000"),
-    splits=(Split(iban="IR000000000000000000000000", amount=50_000),),
+from tests.zibal_samples import (
+    BARE,
+    CAPTURED,
+    INQUIRED,
+    ORDER,
+    RECEIPT,
+    REDIRECT,
+    TOKEN,
+    VERIFIED,
+    ZIBAL,
 )
-VERIFIED: dict[str, Any] = {
-    "message": "success",
-    "result": 100,
-    "refNumber": 401_512_345_678,
-    "paidAt": "2024-08-16T21:47:16.541000",
-    "status": 1,
-    "amount": 200_000,
-    "orderId": "100045",
-    "description": "Order 100045",
-    "cardNumber": "62741****44",
-    "multiplexingInfos": [],
-}
-CAPTURED: dict[str, Any] = {
-    **VERIFIED,
-    **dict.fromkeys(("refNumber", "cardNumber")),
-    **dict.fromkeys(("orderId", "description"), ""),
-    "amount": 25_000,
-}
-INQUIRED: dict[str, Any] = {
-    **CAPTURED,
-    "verifiedAt": "2024-08-16T21:47:50.629000",
-    "wage": 0,
-    "shaparakFee": 1_200,
-    "createdAt": "2024-08-16T21:45:02.686000",
-}
-RECEIPT = Receipt(
-    amount=200_000,
-    bank_order=100_045,
-    ref_num=TOKEN,
-    rrn="401512345678",
-    card="62741******44",
-)
-BARE = Receipt(amount=25_000, ref_num=TOKEN)
-REDIRECT = Redirect(token=TOKEN, url="https://gateway.zibal.ir/start/3714061657", method="get")
-
 
 # --- start
 
@@ -341,168 +300,6 @@ def test_an_inquiry_of_an_unknown_token_is_a_no() -> None:
     ).replies(200, {"message": "trackId not found", "result": 203}).refuses(
         CodeClass.NOT_PAID, "203"
     )
-
-
-# --- giving money back
-
-REFUNDED = {
-    "status": True,
-    "result": 1,
-    "message": "موفق",
-    "data": {
-        "reversed": False,
-        "remaining": 150_000,
-        "split": [
-            {
-                "wageAmount": 0,
-                "amount": 50_000,
-                "predictedTime": "2024-08-17T10:45:00",
-                "refundId": "900123",
-            }
-        ],
-    },
-}
-BEARER = {"Authorization": "Bearer key-of-the-platform"}
-LISTED = {
-    "refundId": 900_123,
-    "status": 2,
-    "statusEn": "success",
-    "amount": 50_000,
-    "wage": 0,
-    "description": "77",
-}
-
-
-def test_a_contract_without_the_platform_key_gives_nothing_back() -> None:
-    assert (None, False) == (ZIBAL.traits.reverse_within_seconds, ZIBAL.traits.refunds)
-    assert ("https://gateway.zibal.ir",) == ZIBAL.base_urls
-    play(ZIBAL.refund(ORDER, TOKEN, RECEIPT, 50_000, 77)).refuses(CodeClass.MERCHANT_CONFIG, "")
-
-
-def test_a_contract_with_the_platform_key_gives_back() -> None:
-    assert (86_400, True) == (RICH.traits.reverse_within_seconds, RICH.traits.refunds)
-    assert ("https://gateway.zibal.ir", "https://api.zibal.ir") == RICH.base_urls
-
-
-def test_a_refund_carries_its_number_as_description() -> None:
-    play(RICH.refund(ORDER, TOKEN, RECEIPT, 50_000, 77)).calls(
-        "POST",
-        "https://api.zibal.ir/v1/account/refund",
-        {
-            "trackId": 3_714_061_657,
-            "accountId": "1234",
-            "tryReverse": False,
-            "amount": 50_000,
-            "description": "77",
-        },
-        headers=BEARER,
-    ).replies(200, REFUNDED).returns(GivenBack(amount=50_000, reference="900123"))
-
-
-@pytest.mark.parametrize("data", [None, {}, {"split": []}, {"split": "x"}, []])
-def test_a_refund_that_was_taken_stands_whatever_its_data(data: object) -> None:
-    play(RICH.refund(ORDER, TOKEN, RECEIPT, 50_000, 77)).calls("POST", "…").replies(
-        200, {"result": 1, "data": data}
-    ).returns(GivenBack(amount=50_000))
-
-
-@pytest.mark.parametrize(
-    ("code", "cause"),
-    [
-        *((code, CodeClass.MERCHANT_CONFIG) for code in (2, 3, 4, 7, 8, 10, 11, 18, 26, 29)),
-        *((code, CodeClass.OUR_FAULT) for code in (5, 6, 9, 12, 13, 14, 15, 16, 17, 20, 21)),
-        *((code, CodeClass.OUR_FAULT) for code in (22, 23, 24, 25, 44)),
-        (45, CodeClass.GATEWAY),
-        (0, CodeClass.UNKNOWN),
-    ],
-)
-def test_a_refused_refund_is_classed_by_its_result(code: int, cause: CodeClass) -> None:
-    play(RICH.refund(ORDER, TOKEN, RECEIPT, 50_000, 77)).calls("POST", "…").replies(
-        200, {"result": code, "message": "متن"}
-    ).refuses(cause, str(code))
-
-
-@pytest.mark.parametrize("listed", [LISTED, [LISTED], [{**LISTED, "description": "5"}, LISTED]])
-def test_a_refund_is_found_by_its_number(listed: object) -> None:
-    play(RICH.inquire_refund(ORDER, TOKEN, RECEIPT, 50_000, 77, None)).calls(
-        "POST",
-        "https://api.zibal.ir/v1/account/refund/inquiry",
-        {"transactionTrackId": 3_714_061_657},
-        headers=BEARER,
-    ).replies(200, {"result": 1, "data": listed}).returns(
-        GivenBack(amount=50_000, reference="900123")
-    )
-
-
-def test_a_refund_is_found_by_the_banks_number_too() -> None:
-    given = GivenBack(reference="900123")
-    play(RICH.inquire_refund(ORDER, TOKEN, RECEIPT, 50_000, 77, given)).calls("POST", "…").replies(
-        200, {"result": 1, "data": [{**LISTED, "description": None}]}
-    ).returns(GivenBack(amount=50_000, reference="900123"))
-
-
-@pytest.mark.parametrize(
-    ("status", "finding"),
-    [(0, Finding.PENDING), (1, Finding.PENDING), (9, Finding.UNKNOWN)],
-)
-def test_a_refund_under_way_is_not_done(status: int, finding: Finding) -> None:
-    play(RICH.inquire_refund(ORDER, TOKEN, RECEIPT, 50_000, 77, None)).calls("POST", "…").replies(
-        200, {"result": 1, "data": [{**LISTED, "status": status}]}
-    ).returns(Inquiry(finding=finding))
-
-
-def test_a_failed_refund_is_a_no() -> None:
-    play(RICH.inquire_refund(ORDER, TOKEN, RECEIPT, 50_000, 77, None)).calls("POST", "…").replies(
-        200, {"result": 1, "data": [{**LISTED, "status": 3}]}
-    ).refuses(CodeClass.NOT_PAID, "3")
-
-
-@pytest.mark.parametrize("listed", [[], None, [{**LISTED, "description": "5"}]])
-def test_a_refund_that_is_not_listed_did_not_happen(listed: object) -> None:
-    play(RICH.inquire_refund(ORDER, TOKEN, RECEIPT, 50_000, 77, None)).calls("POST", "…").replies(
-        200, {"result": 1, "data": listed}
-    ).refuses(CodeClass.NOT_PAID, "1")
-
-
-def test_a_refund_without_description_may_be_ours() -> None:
-    play(RICH.inquire_refund(ORDER, TOKEN, RECEIPT, 50_000, 77, None)).calls("POST", "…").replies(
-        200, {"result": 1, "data": [{**LISTED, "description": ""}]}
-    ).returns(Inquiry(finding=Finding.UNKNOWN))
-
-
-def test_a_refused_refund_inquiry_is_no_answer() -> None:
-    play(RICH.inquire_refund(ORDER, TOKEN, RECEIPT, 50_000, 77, None)).calls("POST", "…").replies(
-        200, {"result": 6}
-    ).refuses(CodeClass.OUR_FAULT, "6")
-
-
-def test_a_reverse_is_a_refund_of_everything_that_tries_the_card() -> None:
-    reversed_data = {"reversed": True, "remaining": 0, "split": []}
-    play(RICH.reverse(ORDER, TOKEN, RECEIPT)).calls("POST", "…/v1/inquiry").replies(
-        200, INQUIRED
-    ).calls(
-        "POST",
-        "https://api.zibal.ir/v1/account/refund",
-        {"trackId": 3_714_061_657, "accountId": "1234", "tryReverse": True, "amount": 200_000},
-        headers=BEARER,
-    ).replies(200, {"result": 1, "data": reversed_data}).returns(GivenBack(amount=200_000))
-
-
-@pytest.mark.parametrize("status", [15, 18])
-def test_what_went_back_is_not_reversed_again(status: int) -> None:
-    play(RICH.reverse(ORDER, TOKEN, RECEIPT)).calls("POST", "…/v1/inquiry").replies(
-        200, {**INQUIRED, "status": status}
-    ).returns(GivenBack(already=True))
-
-
-@pytest.mark.parametrize(
-    ("status", "cause"),
-    [(16, CodeClass.UNKNOWN), (3, CodeClass.NOT_PAID), (-1, CodeClass.UNKNOWN)],
-)
-def test_what_cannot_be_reversed_now(status: int, cause: CodeClass) -> None:
-    play(RICH.reverse(ORDER, TOKEN, RECEIPT)).calls("POST", "…/v1/inquiry").replies(
-        200, {**INQUIRED, "status": status}
-    ).refuses(cause, str(status))
 
 
 def test_every_documented_code_has_its_class() -> None:

@@ -17,6 +17,7 @@ from gatewayd.engine.deadlines import Deadlines
 from gatewayd.engine.gateway import GatewaySettings
 from gatewayd.engine.ids import Ids
 from gatewayd.engine.links import Links
+from gatewayd.engine.operating import Operating
 from gatewayd.engine.ports import Clock, Log, Transport
 from gatewayd.engine.pump import Pump, Write
 from gatewayd.engine.records import ReadRows, Records
@@ -132,6 +133,17 @@ class Engine:
             engine=service.engine,
             same_token_seconds=service.web.same_token_seconds,
             offer_retry={shop.name: shop.offer_retry for shop in service.shops},
+        )
+        self.operating = Operating(
+            records=self.records,
+            tending=self.tending,
+            acting=self.acting,
+            gateways=self.gateways,
+            router=self.router,
+            clock=clock,
+            deadlines=self.deadlines,
+            read_rows=read_rows,
+            log=log,
         )
         self._tasks: asyncio.TaskGroup | None = None
         self._calls: set[asyncio.Task[None]] = set()

@@ -1,0 +1,155 @@
+"""The command line: every command in a few lines that read its options and call the room that does the work.
+
+Exit codes are sysexits': 75 another daemon has the journal, 74 the disk failed, 78 the configuration is wrong.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+import uvloop
+
+from gatewayd import __version__, cli_operators
+from gatewayd.daemon import Serving
+from gatewayd.daemon import run as run_daemon
+from gatewayd.engine.gateway import contracts
+from gatewayd.io import check as checking
+from gatewayd.io.boot import open_by_gateway
+from gatewayd.io.config import Config, ConfigError, load, overridden
+from gatewayd.io.filelock import Locked
+from gatewayd.io.logs import open_log
+from gatewayd.io.systemd import READY, notify
+from gatewayd.journal.store import StoreError
+from gatewayd.simulator.server import serve_simulator
+
+EX_IOERR: Final = 74
+EX_TEMPFAIL: Final = 75
+EX_CONFIG: Final = 78
+EX_UNAVAILABLE: Final = 69
+
+app = typer.Typer(
+    help="A daemon in front of Iranian bank gateways, so that no rial is ever in doubt.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+app.add_typer(cli_operators.payment, name="payment")
+app.add_typer(cli_operators.gateway, name="gateway")
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration file.")]
+SIMULATED: Final = Path("config/simulated.yaml")
+
+
+@app.command()
+def run(
+    config: ConfigFile,
+    listen: Annotated[str | None, typer.Option(help="Instead of the file's: HOST:PORT.")] = None,
+    journal: Annotated[Path | None, typer.Option(help="Instead of the file's journal.")] = None,
+) -> None:
+    """The daemon."""
+    settings = _load(config, listen=listen, journal=journal)
+    with open_log() as log:
+
+        def ready(daemon: Serving) -> None:
+            log.info(
+                "ready",
+                listen=daemon.address,
+                internal=daemon.internal_address,
+                gateways=len(settings.gateways),
+                open_payments=len(daemon.engine.journal),
+                version=__version__,
+            )
+            notify(READY)
+
+        try:
+            _run(run_daemon(settings, log, ready))
+        except Locked as error:
+            _die(EX_TEMPFAIL, str(error))
+        except StoreError as error:
+            _die(EX_IOERR, str(error))
+        except OSError as error:
+            _die(EX_UNAVAILABLE, f"cannot listen: {error}")
+
+
+@app.command()
+def simulate(
+    config: Annotated[Path, typer.Option(help="Whose contracts the banks know.")] = SIMULATED,
+    listen: Annotated[str, typer.Option(help="HOST:PORT")] = "127.0.0.1:9100",
+    payers: Annotated[str, typer.Option(help="page (buttons) or auto (answers at once)")] = "page",
+    mix: Annotated[
+        str, typer.Option(help="What payers do: paid=80,cancel=4,decline=6,leave=10")
+    ] = "",
+    latency: Annotated[str, typer.Option(help="Of every answer: 50ms or 50-200ms")] = "0",
+    time_scale: Annotated[float, typer.Option(help="Divides all of the banks' windows")] = 1.0,
+    seed: Annotated[int | None, typer.Option(help="The same tokens and payers every time")] = None,
+) -> None:
+    """The banks, in their real wire protocols, for tests and demos."""
+    settings = _load(config)
+    serving = serve_simulator(
+        contracts(settings.gateways),
+        wall=time.time,  # noqa: TID251 - the program's edge gives the real clock
+        ready=lambda line: print(line, flush=True),  # noqa: T201 - the one line that it promises
+        listen=listen,
+        payers=payers,
+        mix=mix,
+        latency=latency,
+        time_scale=time_scale,
+        seed=seed,
+        warn=lambda line: print(line, file=sys.stderr, flush=True),  # noqa: T201 - as above
+    )
+    try:
+        _run(serving)
+    except ValueError as error:
+        _die(EX_CONFIG, str(error))
+    except OSError as error:
+        _die(EX_UNAVAILABLE, f"cannot listen on {listen}: {error}")
+
+
+@app.command()
+def check(
+    config: ConfigFile,
+    connect: Annotated[bool, typer.Option(help="Also try to reach every bank.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Whether a configuration can be used, and what is in it."""
+    settings = _load(config)
+    open_attempts, fingerprints = open_by_gateway(Path(settings.service.journal.path))
+    report = _run(
+        checking.check(
+            settings,
+            wall=time.time,  # noqa: TID251 - the program's edge gives the real clock
+            connect=connect,
+            open_by_gateway=open_attempts,
+            fingerprints=fingerprints,
+        )
+    )
+    sys.stdout.write(report.text())
+    if not report.ok:
+        raise typer.Exit(EX_CONFIG)
+
+
+def _load(path: Path, *, listen: str | None = None, journal: Path | None = None) -> Config:
+    try:
+        return overridden(load(path), listen=listen, journal=journal)
+    except ConfigError as error:
+        _die(EX_CONFIG, *error.complaints)
+
+
+def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(coroutine)
+
+
+def _die(code: int, *lines: str) -> NoReturn:
+    for line in lines:
+        sys.stderr.write(f"{line}\n")
+    raise typer.Exit(code)
+
+
+def main() -> None:
+    """The `gatewayd` command."""
+    app()

@@ -1,0 +1,147 @@
+"""The operators' commands: what is open, one payment's story, orders to the running daemon."""
+
+import getpass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from gatewayd.io.operator_client import NoDaemon, Said, ask_daemon
+
+EX_UNAVAILABLE: Final = 69
+EX_REFUSED: Final = 1
+_CONSOLE: Final = Console(highlight=False, markup=False)
+
+Journal = Annotated[
+    Path,
+    typer.Option(
+        "--journal",
+        envvar="GATEWAYD_JOURNAL",
+        help="The running daemon's journal; beside it is its socket.",
+    ),
+]
+JOURNAL: Final = Path("var/gatewayd.db")
+Number = Annotated[str, typer.Argument(metavar="PAYMENT", help="pay_217512345678, or its digits")]
+By = Annotated[str, typer.Option("--by", help="Who gives the order; your user name if not given.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept in the journal.")]
+
+payment = typer.Typer(help="Payments of the running daemon.", no_args_is_help=True)
+gateway = typer.Typer(help="Gateways of the running daemon.", no_args_is_help=True)
+
+
+@payment.command("list")
+def list_payments(journal: Journal = JOURNAL) -> None:
+    """What is open, the most urgent first: its next action and when it is due."""
+    table = Table("payment", "shop", "order", "rial", "status", "money", "next", "due in", "review")
+    for row in _ask(journal, "GET", "/payments"):
+        table.add_row(
+            row["payment"],
+            row["shop"],
+            row["order_id"],
+            f"{row['amount_rial']:,}",
+            row["status"],
+            row["money"],
+            row["next"] or "",
+            _due(row),
+            "; ".join(row["reviews"]),
+        )
+    _CONSOLE.print(table)
+
+
+@payment.command()
+def show(number: Number, journal: Journal = JOURNAL) -> None:
+    """One payment's story, event by event."""
+    found = _ask(journal, "GET", f"/payments/{_digits(number)}")
+    summary = found["payment"]
+    _CONSOLE.print(
+        f"{summary['payment']}  order {summary['order_id']} of {summary['shop']}  "
+        f"{summary['amount_rial']:,} rial  {summary['status']}  money: {summary['money']}"
+    )
+    for reason in summary["reviews"]:
+        _CONSOLE.print(f"needs review: {reason}")
+    if summary["next"]:
+        _CONSOLE.print(f"next: {summary['next']} in {_due(summary)}")
+    table = Table("version", "time (UTC)", "event", "what")
+    for line in found["events"]:
+        at = datetime.fromtimestamp(line["at_ms"] / 1000, UTC)
+        what = "  ".join(f"{name}={value}" for name, value in line["fields"].items())
+        table.add_row(str(line["version"]), f"{at:%Y-%m-%d %H:%M:%S.%f}"[:-3], line["kind"], what)
+    _CONSOLE.print(table)
+
+
+@payment.command()
+def ask(number: Number, reason: Reason, by: By = "", journal: Journal = JOURNAL) -> None:
+    """Ask the bank now."""
+    _order(journal, number, "ask", by, reason)
+
+
+@payment.command()
+def reverse(number: Number, reason: Reason, by: By = "", journal: Journal = JOURNAL) -> None:
+    """Give the money back while the bank still reverses."""
+    _order(journal, number, "reverse", by, reason)
+
+
+@payment.command()
+def resolve(number: Number, reason: Reason, by: By = "", journal: Journal = JOURNAL) -> None:
+    """Say that a person has looked at what needed review."""
+    _order(journal, number, "resolve", by, reason)
+
+
+@gateway.command("open")
+def open_gateway(name: str, by: By = "", journal: Journal = JOURNAL) -> None:
+    """Cut a gateway off: no new payments go there."""
+    _force(journal, name, "open", by)
+
+
+@gateway.command("close")
+def close_gateway(name: str, by: By = "", journal: Journal = JOURNAL) -> None:
+    """Use a gateway whatever its breaker says."""
+    _force(journal, name, "closed", by)
+
+
+@gateway.command()
+def auto(name: str, by: By = "", journal: Journal = JOURNAL) -> None:
+    """Leave a gateway to the router again."""
+    _force(journal, name, "auto", by)
+
+
+def _order(journal: Path, number: str, act: str, by: str, reason: str) -> None:
+    words = {"by": by or getpass.getuser(), "reason": reason}
+    _CONSOLE.print(_ask(journal, "POST", f"/payments/{_digits(number)}/{act}", words)["said"])
+
+
+def _force(journal: Path, name: str, to: str, by: str) -> None:
+    words = {"by": by or getpass.getuser(), "to": to}
+    _CONSOLE.print(_ask(journal, "POST", f"/gateways/{name}", words)["said"])
+
+
+def _ask(journal: Path, method: str, target: str, body: object = None) -> Any:
+    try:
+        return ask_daemon(journal, method, target, body)
+    except NoDaemon as error:
+        _die(EX_UNAVAILABLE, str(error))
+    except Said as error:
+        _die(EX_REFUSED, str(error))
+
+
+def _digits(number: str) -> str:
+    digits = number.removeprefix("pay_")
+    if not digits.isascii() or not digits.isdigit():
+        _die(EX_REFUSED, f"{number!r} is no payment: pay_ and its digits are wanted")
+    return digits
+
+
+def _due(row: dict[str, Any]) -> str:
+    if row["due_ms"] is None:
+        return ""
+    seconds = max(0, row["due_ms"] - row["now_ms"]) // 1000
+    minutes, seconds = divmod(seconds, 60)
+    return f"{minutes}:{seconds:02d}"
+
+
+def _die(code: int, line: str) -> NoReturn:
+    typer.echo(line, err=True)
+    raise typer.Exit(code)

@@ -1,0 +1,124 @@
+"""Small work in the background: the journal's tidying, free disk, the wall clock, the watchdog, the router's memory.
+
+It also answers whether new payments are welcome: not while the disk is nearly full, the journal's queue is long, too
+many requests are in flight, or the daemon is stopping. Returns and verifies are never refused.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import orjson
+
+from gatewayd.engine.engine import Engine
+from gatewayd.engine.ports import Log
+from gatewayd.io import systemd
+from gatewayd.io.clock import JumpWatch, SystemClock
+from gatewayd.io.http import HttpTransport
+from gatewayd.io.metrics import Metrics
+from gatewayd.io.store_thread import StoreThread
+
+EVERY_SECONDS: Final = 1.0
+DISK_EVERY: Final = 5
+"""Rounds between two looks at the free disk and two tidyings."""
+ROUTER_EVERY: Final = 30
+"""Rounds between two savings of what the router has learnt."""
+ROUTER_KEY: Final = "router"
+
+
+class Housekeeping:
+    """One task for the life of the daemon."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        thread: StoreThread,
+        transport: HttpTransport,
+        metrics: Metrics,
+        clock: SystemClock,
+        log: Log,
+        free_bytes: Callable[[], int],
+    ) -> None:
+        self._engine = engine
+        self._thread = thread
+        self._transport = transport
+        self._metrics = metrics
+        self._clock = clock
+        self._log = log
+        self._free_bytes = free_bytes
+        self._jumps = JumpWatch(clock.wall(), clock.monotonic())
+        self._disk_low = free_bytes() < engine.service.journal.low_water_bytes
+        self.stopping = False
+
+    def why_not(self) -> str | None:
+        """Why new payments are refused just now; None while they are welcome."""
+        if self.stopping:
+            return "stopping"
+        if self._disk_low:
+            return "disk nearly full"
+        if self._engine.journal.queued_events > self._engine.service.journal.queue_max:
+            return "journal behind"
+        return None
+
+    async def run(self) -> None:
+        """Until cancelled; StoreError if the disk fails."""
+        for gateway, cause in (await self._transport.warm()).items():
+            self._log.warning("gateway not reached at start", gateway=gateway, cause=str(cause))
+        rounds = 0
+        while True:
+            began = self._clock.monotonic()
+            await asyncio.sleep(EVERY_SECONDS)
+            rounds += 1
+            self._metrics.loop_lag(self._clock.monotonic() - began - EVERY_SECONDS)
+            self._look_at_clock()
+            self._show()
+            if rounds % DISK_EVERY == 0:
+                self._look_at_disk()
+                await self._thread.tidy()
+            if rounds % ROUTER_EVERY == 0:
+                await self._save_router()
+            systemd.notify(systemd.WATCHDOG)
+
+    def notify_stopping(self) -> None:
+        """Tell the service manager."""
+        systemd.notify(systemd.STOPPING)
+
+    async def restore_router(self) -> None:
+        """What the router had learnt before the last stop."""
+        saved = await self._thread.named(ROUTER_KEY)
+        if saved is None:
+            return
+        document = orjson.loads(saved)
+        elapsed = max(0.0, self._clock.wall() - document["at"])
+        self._engine.router.restore(self._clock.monotonic(), document["state"], elapsed=elapsed)
+
+    async def _save_router(self) -> None:
+        state = self._engine.router.state(self._clock.monotonic())
+        document = {"at": self._clock.wall(), "state": state}
+        await self._thread.name(ROUTER_KEY, orjson.dumps(document))
+
+    def _look_at_clock(self) -> None:
+        jump = self._jumps.look(self._clock.wall(), self._clock.monotonic())
+        if jump is not None:
+            self._log.warning("wall clock jumped", seconds=round(jump, 3))
+
+    def _look_at_disk(self) -> None:
+        free = self._free_bytes()
+        low = free < self._engine.service.journal.low_water_bytes
+        if low and not self._disk_low:
+            self._log.error("disk nearly full: new payments are refused", free_bytes=free)
+        elif self._disk_low and not low:
+            self._log.info("disk has room again", free_bytes=free)
+        self._disk_low = low
+
+    def _show(self) -> None:
+        """Set the gauges."""
+        engine = self._engine
+        self._metrics.gauges(
+            health=engine.router.snapshot(self._clock.monotonic()),
+            open_payments=len(engine.journal),
+            queued_events=engine.journal.queued_events,
+            calls_out=engine.tending.calls_out,
+            repeated_returns=engine.returns.repeated,
+        )

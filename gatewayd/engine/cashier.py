@@ -121,7 +121,7 @@ class Cashier:
             splits=draft.splits,
             private=draft.private,
         )
-        order = order_guard(draft.shop, draft.order_id)
+        order = order_guard(draft.shop, draft.order_id, test=draft.test)
         takes = (idempotency, order) if idempotency else (order,)
         conflict = await self._records.wait(self._records.append(number, event, takes=takes))
         if conflict is not None:

@@ -209,7 +209,8 @@ class Journal:
         assert payment is not None, "an append has events"
         is_open = not self._is_finished(payment)
         if before in HOLDS_ORDER and status not in HOLDS_ORDER:
-            releases = (*releases, order_guard(payment.shop, payment.order_id))
+            order = order_guard(payment.shop, payment.order_id, test=payment.test)
+            releases = (*releases, order)
         append = Append(
             number=number,
             rows=tuple(rows),
@@ -337,7 +338,7 @@ def search_of(payment: Payment) -> Search:
     attempt = payment.kept or payment.latest
     return Search(
         number=payment.number,
-        shop=payment.shop,
+        shop=side(payment.shop, test=payment.test),
         order_id=payment.order_id,
         status=str(status_of(payment)),
         gateway=attempt.gateway if attempt else "",
@@ -347,9 +348,14 @@ def search_of(payment: Payment) -> Search:
     )
 
 
-def order_guard(shop: str, order_id: str) -> Guard:
+def side(shop: str, *, test: bool) -> str:
+    """What a shop's keys of one kind see: test payments neither hold its orders nor stand in its lists."""
+    return f"{shop}/test" if test else shop
+
+
+def order_guard(shop: str, order_id: str, *, test: bool = False) -> Guard:
     """One payment at a time for an order of a shop."""
-    return Guard(kind=GuardKind.ORDER, key=f"{shop}|{order_id}")
+    return Guard(kind=GuardKind.ORDER, key=f"{side(shop, test=test)}|{order_id}")
 
 
 def reference_guard(gateway: str, reference: str) -> Guard:

@@ -141,6 +141,21 @@ class Payment:
         return next((attempt for attempt in self.attempts if attempt.kept), None)
 
     @property
+    def can_keep(self) -> bool:
+        """Whether money that is found now could still be kept; what was captured once never comes back."""
+        return (
+            self.closed is None
+            and not self.stopping
+            and self.captured_ms is None
+            and self.kept is None
+        )
+
+    @property
+    def takes_attempts(self) -> bool:
+        """Whether a further attempt may begin: nothing is kept, and nothing in doubt might be."""
+        return self.can_keep and not any(attempt.unknown for attempt in self.attempts)
+
+    @property
     def latest(self) -> Attempt | None:
         """The attempt that began last."""
         return self.attempts[-1] if self.attempts else None
@@ -163,7 +178,7 @@ def apply(payment: Payment | None, event: ev.Event, *, number: int = 0) -> Payme
         case ev.StartRequested():
             if event.attempt != len(payment.attempts) + 1:
                 raise IllegalTransition(f"attempt {event.attempt} after {len(payment.attempts)}")
-            if payment.closed or payment.stopping or payment.kept:
+            if not payment.takes_attempts:
                 raise IllegalTransition("StartRequested on a payment that takes no further attempt")
             begun = Attempt(
                 number=event.attempt,
@@ -178,8 +193,8 @@ def apply(payment: Payment | None, event: ev.Event, *, number: int = 0) -> Payme
         case ev.AttemptEvent():
             return _at_attempt(payment, event, version)
         case ev.CancelRequested():
-            if payment.closed or payment.captured_ms is not None:
-                raise IllegalTransition("CancelRequested on a payment that has ended")
+            if payment.closed or payment.stopping or payment.captured_ms is not None:
+                raise IllegalTransition("CancelRequested again, or on a payment that has ended")
             return changed(payment, version=version, stopping=True)
         case ev.CancelRefused():
             if not payment.stopping or payment.kept is None:
@@ -262,9 +277,10 @@ def _at_attempt(payment: Payment, event: ev.AttemptEvent, version: int) -> Payme
         state = found
     if trigger == TO_KEEP and (
         payment.closed
+        or payment.captured_ms is not None
         or any(other.kept or other.state is State.VERIFYING for other in payment.attempts)
     ):
-        raise IllegalTransition("a second attempt would be kept, or one of a closed payment")
+        raise IllegalTransition("a second attempt would be kept, or one of a payment that is over")
     if state is not attempt.state:
         attempt = changed(attempt, state=state, changed_ms=event.at_ms)
     after = _after(attempt, event)
@@ -273,8 +289,16 @@ def _at_attempt(payment: Payment, event: ev.AttemptEvent, version: int) -> Payme
     if captured_ms is None and after.captured:
         captured_ms = event.at_ms
     reviews = payment.reviews
-    if isinstance(event, ev.LeftToReview):
-        reviews = (*reviews, event.reason)
+    match event:
+        case ev.LeftToReview(reason=reason):
+            reviews = (*reviews, reason)
+        case ev.RefundLost():
+            reviews = (*reviews, "a refund was left without an answer")
+        case ev.ReverseLost() if after.kept and not payment.stopping:
+            # ordered by a person, who alone repeats it
+            reviews = (*reviews, "a reverse was left without an answer")
+        case _:
+            pass
     return changed(
         payment, version=version, attempts=attempts, captured_ms=captured_ms, reviews=reviews
     )
@@ -299,18 +323,21 @@ def _after(attempt: Attempt, event: ev.AttemptEvent) -> Attempt:
         case ev.ClaimRejected(why=why):
             no = Refusal(cause=CodeClass.NOT_PAID, code="", message=f"claim rejected: {why}")
             return _next_claim(changed(attempt, no=no), at)
+        case ev.VerifyRequested():
+            return changed(attempt, ask_now=False)
         case ev.VerifyRefused(refusal=refusal):
-            return _next_claim(changed(attempt, no=refusal, tried_ms=at, explained=False), at)
-        case ev.VerifyLost() | ev.SettleLost() | ev.ReverseLost():
-            explained = attempt.explained or (isinstance(event, ev.VerifyLost) and event.reached)
-            doubt_ms = attempt.doubt_ms if attempt.doubt_ms is not None else at
-            return changed(
-                attempt,
-                tries=attempt.tries + 1,
-                tried_ms=at,
-                explained=explained,
-                doubt_ms=doubt_ms,
-            )
+            if not _says_nothing(attempt, refusal):
+                attempt = changed(attempt, no=refusal)
+            return _next_claim(changed(attempt, tried_ms=at, explained=False), at)
+        case ev.VerifyLost(reached=False) if attempt.doubt_ms is None:
+            # Nobody said that it was paid, and the question never left: nothing is in doubt by it.
+            back = changed(attempt, state=State.WITH_PAYER)
+            return changed(_next_claim(back, at), tries=attempt.tries + 1, tried_ms=at)
+        case ev.VerifyLost(reached=reached):
+            lost = _lost(attempt, at)
+            return changed(lost, explained=attempt.explained or reached)
+        case ev.SettleLost() | ev.ReverseLost():
+            return _lost(attempt, at)
         case ev.Verified() | ev.Mismatched():
             card = event.private.get("card")
             return changed(attempt, receipt=event.receipt, card=card, tries=0, tried_ms=at, no=None)
@@ -334,12 +361,23 @@ def _after(attempt: Attempt, event: ev.AttemptEvent) -> Attempt:
             return attempt
 
 
+def _says_nothing(attempt: Attempt, refusal: Refusal) -> bool:
+    """Whether a "not paid" is no news: the payer, of whom nothing was heard, may be at the bank just now."""
+    return refusal.cause is CodeClass.NOT_PAID and attempt.doubt_ms is None and not attempt.digests
+
+
+def _lost(attempt: Attempt, at_ms: int) -> Attempt:
+    """After a call without a usable answer; from then on, if not before, the attempt may be paid."""
+    doubt_ms = attempt.doubt_ms if attempt.doubt_ms is not None else at_ms
+    return changed(attempt, tries=attempt.tries + 1, tried_ms=at_ms, doubt_ms=doubt_ms)
+
+
 def _returned(attempt: Attempt, event: ev.Returned) -> Attempt:
     digests = (*attempt.digests, event.digest)
     match event.standing:
         case ev.Standing.CLAIM if attempt.state is State.IN_DOUBT and attempt.claim is None:
             doubt_ms = attempt.doubt_ms if attempt.doubt_ms is not None else event.at_ms
-            return changed(attempt, digests=digests, claim=event.claim, doubt_ms=doubt_ms)
+            return changed(attempt, digests=digests, claim=event.claim, doubt_ms=doubt_ms, tries=0)
         case ev.Standing.CLAIM:
             return changed(attempt, digests=digests, waiting=(*attempt.waiting, event.claim))
         case ev.Standing.NO:
@@ -382,8 +420,8 @@ def _asked(attempt: Attempt, event: ev.Asked) -> Attempt:
                 claim = Claim(outcome=CodeClass.OK, reference=event.inquiry.reference)
             doubt_ms = asked.doubt_ms if asked.doubt_ms is not None else event.at_ms
             return changed(asked, claim=claim, doubt_ms=doubt_ms, no=None)
-        case Finding.NOT_PAID:
+        case Finding.NOT_PAID if asked.state is State.WITH_PAYER:
             no = Refusal(cause=CodeClass.NOT_PAID, code="", message="inquiry: not paid")
-            return _next_claim(changed(asked, no=asked.no or no, explained=False), event.at_ms)
+            return changed(asked, no=asked.no or no)
         case _:
             return asked

@@ -32,12 +32,19 @@ BANKS_RETURN_MS: Final = 72 * 3_600_000
 """The longest that banks take, by their own rule, until returned money is on the card."""
 ASK_WITHOUT_END_MS: Final = 24 * 3_600_000
 """A verify that may have taken effect is asked for this long; then a person takes over."""
-CLAIM_AGAIN_MS: Final = 3_000
-"""The pause before a reference that another payment holds is tried again."""
 INQUIRY_PAUSES_MS: Final = (90_000, 180_000, 300_000, 600_000)
 """When an absent payer's bank is asked after the hand-over, then every ten minutes to the end."""
 LAST_ASK_MS: Final = 180_000
-"""The last question before the end of an attempt leaves this long to act on the answer."""
+"""The last question before the end of an attempt leaves this long to act on the answer…"""
+ASK_AGAIN_MS: Final = 30_000
+"""…and without an answer is asked again after this, then ever more slowly."""
+
+
+_STILL: Final = frozenset(
+    {State.NOT_STARTED, State.GIVEN_BACK, State.IN_REVIEW, State.LAPSED},
+)
+"""Nothing is done about these by itself any more."""
+_STILL_OR_AWAY: Final = _STILL | {State.WITH_PAYER, State.VERIFIED, State.SETTLED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,23 +121,24 @@ class _View:
 
     def actions(self) -> Iterator[Action]:
         for attempt in self.payment.attempts:
-            if attempt.number not in self.busy:
+            if attempt.number not in self.busy and not self._is_past(attempt):
                 yield from self._for_attempt(attempt, self.traits[attempt.gateway])
         yield from self._for_payment()
 
     # --- the payment as a whole
 
-    @property
-    def _open(self) -> bool:
-        """Whether what is found now could still be kept."""
-        payment = self.payment
-        return payment.closed is None and not payment.stopping and payment.kept is None
+    def _is_past(self, attempt: Attempt) -> bool:
+        """Whether an old payment's attempt needs nothing because its gateway is gone from the configuration."""
+        if attempt.gateway in self.traits:
+            return False
+        over = self.payment.closed is not None or self.payment.captured_ms is not None
+        return over and attempt.state in _STILL_OR_AWAY
 
     def _for_payment(self) -> Iterator[Action]:
         payment = self.payment
         if payment.closed is not None or payment.kept is not None:
             return
-        if any(attempt.unknown or attempt.state is State.STARTING for attempt in payment.attempts):
+        if any(attempt.unknown for attempt in payment.attempts):
             return
         if payment.stopping:
             yield self._close(ev.Closing.CANCELLED_BY_SHOP, self.now_ms)
@@ -143,8 +151,8 @@ class _View:
             and latest.no.cause is CodeClass.CANCELLED
         ):
             yield self._close(ev.Closing.CANCELLED_BY_PAYER, self.now_ms)
-        elif all(_resolved(attempt) for attempt in payment.attempts):
-            said_no = latest is not None and latest.state is State.WITH_PAYER
+        elif not self.busy and all(_resolved(attempt) for attempt in payment.attempts):
+            said_no = latest is not None and latest.state in {State.WITH_PAYER, State.GIVEN_BACK}
             yield self._close(
                 ev.Closing.FAILED if said_no else ev.Closing.EXPIRED, payment.expires_ms
             )
@@ -159,7 +167,7 @@ class _View:
             case State.WITH_PAYER:
                 yield from self._with_payer(attempt, traits)
             case State.IN_DOUBT:
-                yield self._in_doubt(attempt, traits)
+                yield from self._in_doubt(attempt, traits)
             case State.VERIFIED | State.SETTLED:
                 yield from self._kept(attempt, traits)
             case State.OWED:
@@ -181,66 +189,74 @@ class _View:
                 pass
 
     def _with_payer(self, attempt: Attempt, traits: Traits) -> Iterator[Action]:
+        can_keep = self.payment.can_keep
+        held = traits.unverified is IfUnverified.HELD
         ends_ms = _lapses_ms(attempt, traits)
-        due_ms = self._next_ask_ms(attempt, traits)
+        due_ms = self._next_ask_ms(attempt, traits, ends_ms)
         match traits.ask:
-            case Ask.INQUIRY if due_ms is not None and (
-                self._open or traits.unverified is IfUnverified.HELD
-            ):
+            case Ask.INQUIRY if due_ms is not None and (can_keep or held):
+                if due_ms >= ends_ms + ASK_WITHOUT_END_MS:
+                    yield self._review(attempt, "the bank gave no answer for a day")
+                    return
                 yield Inquire(due_ms=due_ms, attempt=attempt.number)
             case Ask.VERIFY if (
-                due_ms is not None and self._open and not self._another_unknown(attempt)
+                due_ms is not None and can_keep and not self._another_unknown(attempt)
             ):
                 yield Verify(due_ms=due_ms, attempt=attempt.number, purpose=ev.Purpose.KEEP)
             case _:
                 pass
-        if self.payment.closed is None and self.payment.kept is None:
+        unanswered = held and attempt.last_ask_lost
+        if self.payment.closed is None and self.payment.kept is None and not unanswered:
             yield self._lapse(attempt, ends_ms, ends_ms)
 
-    def _next_ask_ms(self, attempt: Attempt, traits: Traits) -> int | None:
+    def _next_ask_ms(self, attempt: Attempt, traits: Traits, ends_ms: int) -> int | None:
         """When this attempt's bank is asked next; None: not any more."""
         if attempt.ask_now:
             return self.now_ms
+        if attempt.tries and traits.ask is Ask.VERIFY:  # the question never left
+            return self._again_ms(attempt)
         handed_ms = attempt.handed_ms or attempt.began_ms
-        ends_ms = _lapses_ms(attempt, traits)
         asked_ms = attempt.asked_ms if traits.ask is Ask.INQUIRY else attempt.tried_ms
-        return next(
-            (
-                due_ms
-                for due_ms in _asks_ms(handed_ms, ends_ms, traits)
-                if asked_ms is None or due_ms > asked_ms
-            ),
-            None,
-        )
+        for due_ms in _asks_ms(handed_ms, ends_ms, traits):
+            if asked_ms is None or due_ms > asked_ms:
+                return due_ms
+        if asked_ms is None or not attempt.last_ask_lost:
+            return None
+        late_ms = asked_ms - (ends_ms - LAST_ASK_MS)
+        return asked_ms + max(ASK_AGAIN_MS, late_ms // 2)
 
-    def _in_doubt(self, attempt: Attempt, traits: Traits) -> Action:
+    def _in_doubt(self, attempt: Attempt, traits: Traits) -> Iterator[Action]:
+        payment = self.payment
         doubt_ms = attempt.doubt_ms if attempt.doubt_ms is not None else attempt.changed_ms
         verify_by_ms = doubt_ms + traits.verify_within_seconds * 1000
         held = traits.unverified is IfUnverified.HELD
+        another_first = self._another_first(attempt)
+        stopping = payment.closed is None and payment.captured_ms is None and payment.kept is None
         if attempt.explained and self.now_ms >= doubt_ms + ASK_WITHOUT_END_MS:
-            return self._review(attempt, "the bank gave no answer for a day")
-        if self._open:
-            if self._another_first(attempt) and not attempt.explained:
-                return self._let_go(attempt, traits, verify_by_ms - SECOND_LEFT_MS, verify_by_ms)
-            if not attempt.explained and self.now_ms >= verify_by_ms:
-                return self._let_go(attempt, traits, self.now_ms, verify_by_ms)
-            if traits.addressed_by is AddressedBy.REFERENCE and not attempt.reference_taken:
-                return TakeReference(
-                    due_ms=self._again_ms(attempt, CLAIM_AGAIN_MS), attempt=attempt.number
-                )
-            return self._verify(attempt, ev.Purpose.KEEP)
-        stopping = self.payment.closed is None and self.payment.kept is None
-        if not attempt.explained and not held:
-            return self._lapse(attempt, self.now_ms, verify_by_ms)
-        if stopping and not self._another_first(attempt):
-            return self._verify(attempt, ev.Purpose.KEEP)  # proven first, then given back
-        if (
+            yield self._review(attempt, "the bank gave no answer for a day")
+        elif payment.can_keep:
+            if another_first and attempt.explained:
+                return  # it may have taken effect already: what becomes of it waits for the other
+            if another_first:
+                yield self._let_go(attempt, traits, verify_by_ms - SECOND_LEFT_MS, verify_by_ms)
+            elif not attempt.explained and self.now_ms >= verify_by_ms:
+                yield self._let_go(attempt, traits, self.now_ms, verify_by_ms)
+            elif traits.addressed_by is AddressedBy.REFERENCE and not attempt.reference_taken:
+                yield TakeReference(due_ms=self.now_ms, attempt=attempt.number)
+            else:
+                yield self._verify(attempt, ev.Purpose.KEEP)
+        elif not attempt.explained and not held:
+            yield self._lapse(attempt, self.now_ms, verify_by_ms)
+        elif stopping and not another_first:
+            yield self._verify(attempt, ev.Purpose.KEEP)  # proven first, then given back
+        elif (
             attempt.explained
             or traits.refunds
             or self._reverse_open(attempt, traits, REVERSE_ROOM_MS)
         ):
-            return self._verify(attempt, ev.Purpose.GIVE_BACK)
-        return self._review(attempt, "held money that came too late to be given back by us")
+            yield self._verify(attempt, ev.Purpose.GIVE_BACK)
+        else:
+            yield self._review(attempt, "held money that came too late to be given back by us")
 
     def _kept(self, attempt: Attempt, traits: Traits) -> Iterator[Action]:
         if self.payment.stopping:
@@ -294,11 +310,11 @@ class _View:
         since_ms = attempt.doubt_ms if attempt.doubt_ms is not None else attempt.changed_ms
         return self.now_ms + room_ms < since_ms + within * 1000
 
-    def _again_ms(self, attempt: Attempt, first_ms: int | None = None) -> int:
+    def _again_ms(self, attempt: Attempt) -> int:
         """When a call that was left without an answer is made again: growing pauses, none before the first."""
         if attempt.tries == 0 or attempt.tried_ms is None:
             return self.now_ms
-        first = first_ms if first_ms is not None else int(self.settings.repeat_first_seconds * 1000)
+        first = int(self.settings.repeat_first_seconds * 1000)
         longest = int(self.settings.repeat_max_seconds * 1000)
         return attempt.tried_ms + min(first << min(attempt.tries - 1, 20), longest)
 
@@ -334,13 +350,7 @@ class _View:
 
 def _resolved(attempt: Attempt) -> bool:
     """Whether nothing more is expected of this attempt while its payment is open."""
-    match attempt.state:
-        case State.NOT_STARTED | State.GIVEN_BACK | State.IN_REVIEW | State.LAPSED:
-            return True
-        case State.WITH_PAYER:
-            return attempt.no is not None
-        case _:
-            return False
+    return attempt.state in _STILL or (attempt.state is State.WITH_PAYER and attempt.no is not None)
 
 
 def _lapses_ms(attempt: Attempt, traits: Traits) -> int:

@@ -83,7 +83,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[str, State]]] = {
         TO_RETURN: State.VERIFYING_TO_RETURN,
         "Asked:paid": State.IN_DOUBT,
         "Asked:verified": State.IN_DOUBT,
-        "Asked:not_paid": State.WITH_PAYER,
+        "Asked:not_paid": State.IN_DOUBT,  # perhaps asked before the payment: a verify decides
         "Asked:pending": State.IN_DOUBT,
         "Asked:unknown": State.IN_DOUBT,
         "Asked:reversed": State.GIVEN_BACK,

@@ -153,12 +153,7 @@ class Cashier:
             if held is None:
                 return Nothing()
             await self._starting.under_way(number)
-            view = await self._look(number)
-            if isinstance(view, Choice):
-                handed_ms = view.attempt.handed_ms or 0
-                if self._deadlines.now_ms() - handed_ms <= self._same_token_ms:
-                    view = self._hand_again(view.payment, view.attempt)
-            return await self._shown(number, view or await self._begin(number))
+            return await self._shown(number, await self._arrived(number))
 
     async def go_on(self, number: int) -> View:
         """The customer wants the same bank's page once more."""
@@ -172,15 +167,13 @@ class Cashier:
             return await self._shown(number, view or await self._begin(number))
 
     async def try_another(self, number: int) -> View:
-        """The customer wants another gateway."""
+        """The customer wants another gateway; whoever comes while one is being asked joins that."""
         async with self._records.holding(number) as held:
             if held is None:
                 return Nothing()
-            await self._starting.under_way(number)
-            view = await self._asked_first(number)
-            if view is None or isinstance(view, Choice | Offer):
-                view = await self._begin(number)
-            return await self._shown(number, view)
+            if await self._starting.under_way(number):
+                return await self._shown(number, await self._arrived(number))
+            return await self._shown(number, await self._begin(number))
 
     async def give_up(self, number: int) -> View:
         """The customer goes back to the shop; unless money may be on its way, that closes the payment."""
@@ -221,10 +214,24 @@ class Cashier:
     # --- what the customer is shown
 
     async def _shown(self, number: int, view: View) -> View:
-        """The view with the payment as it is now, all of it on disk."""
+        """The view with the payment as it is now, all of it on disk; nobody is sent to pay what cannot be kept."""
         await self._records.unlocked(number)
         await self._records.landed(number)
-        return changed(view, payment=self._records.get(number))
+        payment = self._records.get(number)
+        if isinstance(view, HandOver | NoGateway) and not payment.takes_attempts:
+            view = await self._look(number) or Back(payment)
+            await self._records.landed(number)
+            payment = self._records.get(number)
+        return changed(view, payment=payment)
+
+    async def _arrived(self, number: int) -> View:
+        """What there is for a customer who comes: the same token on a reload, later a choice."""
+        view = await self._look(number)
+        if isinstance(view, Choice):
+            handed_ms = view.attempt.handed_ms or 0
+            if self._deadlines.now_ms() - handed_ms <= self._same_token_ms:
+                return HandOver(view.payment, view.attempt)
+        return view or await self._begin(number)
 
     async def _look(self, number: int) -> View | None:
         """What a customer who comes now is shown; None: begin an attempt."""
@@ -237,10 +244,10 @@ class Cashier:
         if status is not Status.PENDING or payment.stopping or in_review:
             return Wait(payment)
         latest = payment.latest
-        if latest is None or latest.state is not State.WITH_PAYER:
+        if latest is None or latest.state not in {State.WITH_PAYER, State.GIVEN_BACK}:
             return None
         another = self._starting.another(payment)
-        if latest.no is None:
+        if latest.state is State.WITH_PAYER and latest.no is None:
             return Choice(payment, latest, another)
         if another and self._offer_retry[payment.shop]:
             return Offer(payment)
@@ -254,11 +261,15 @@ class Cashier:
         return HandOver(payment, attempt)
 
     async def _begin(self, number: int) -> View:
-        """A new attempt at the best gateway that gives a token."""
+        """A new attempt at the best gateway that gives a token, unless an earlier one may be paid."""
+        view = await self._asked_first(number)
         payment = self._records.get(number)
+        if isinstance(view, Back | Wait):
+            return view
         if self._deadlines.now_ms() >= payment.expires_ms:
             return Back(payment)
         attempt = await self._starting.begin(number)
+        await self._records.unlocked(number)
         payment = self._records.get(number)
         if attempt is not None:
             return HandOver(payment, attempt_of(payment, attempt))
@@ -266,47 +277,52 @@ class Cashier:
 
     async def _asked_first(self, number: int) -> View | None:
         """What there is to show after every earlier attempt that can be asked was asked; no answer is unknown."""
-        await self._records.unlocked(number)
-        payment = self._records.get(number)
-        asked: set[int] = set()
-        for attempt in payment.attempts:
-            action = self._question(attempt)
-            if action is not None and not self._tending.is_busy(number, attempt.number):
-                asked.add(attempt.number)
-                ticket = self._acting.request(number, action)
-                call = self._acting.call(number, action, ticket)
-                self._tending.begin(number, attempt.number, call)
-        if asked:
-            await self._quiet(number, asked)
         view = await self._look(number)
         payment = self._records.get(number)
-        unanswered = any(
-            self._tending.is_busy(number, asked_number)
-            or attempt_of(payment, asked_number).last_ask_lost
-            for asked_number in asked
-        )
-        return Wait(payment) if unanswered and isinstance(view, Choice | Offer) else view
-
-    def _question(self, attempt: Attempt) -> pl.Action | None:
-        """How this attempt's bank can be asked now without its payer."""
-        if attempt.state is not State.WITH_PAYER:
-            return None
-        due_ms = self._deadlines.now_ms()
-        match self._gateways[attempt.gateway].driver.traits.ask:
-            case Ask.INQUIRY:
-                return pl.Inquire(due_ms=due_ms, attempt=attempt.number)
-            case Ask.VERIFY:
-                return pl.Verify(due_ms=due_ms, attempt=attempt.number, purpose=ev.Purpose.KEEP)
-            case Ask.NOTHING:
-                return None
-
-    async def _quiet(self, number: int, attempts: set[int]) -> None:
-        """Until no call about these attempts is out, two seconds at most."""
+        asked = [attempt.number for attempt in payment.attempts if self._can_be_asked(attempt)]
+        if not asked or isinstance(view, Back | Wait):
+            return view
         try:
             async with asyncio.timeout(self._engine.ask_before_retry_seconds):
-                await self._tending.until_idle(number, attempts)
+                for attempt in asked:
+                    await self._ask(number, attempt)
+                await self._tending.until_idle(number, asked)
         except TimeoutError:
             pass
+        view = await self._look(number)
+        payment = self._records.get(number)
+        unanswered = any(self._is_unanswered(payment, attempt) for attempt in asked)
+        return Wait(payment) if unanswered and not isinstance(view, Back) else view
+
+    def _can_be_asked(self, attempt: Attempt) -> bool:
+        traits = self._gateways[attempt.gateway].driver.traits
+        return attempt.state is State.WITH_PAYER and traits.ask is not Ask.NOTHING
+
+    async def _ask(self, number: int, attempt: int) -> None:
+        """Begin to ask this attempt's bank without its payer; one that is asked by a verify waits for its turn."""
+        gateway = attempt_of(self._records.get(number), attempt).gateway
+        by_verify = self._gateways[gateway].driver.traits.ask is Ask.VERIFY
+        if by_verify:
+            others = [each.number for each in self._records.get(number).attempts]
+            await self._tending.until_idle(number, others)
+        await self._records.unlocked(number)
+        payment, now_ms = self._records.get(number), self._deadlines.now_ms()
+        if self._tending.is_busy(number, attempt) or not self._can_be_asked(
+            attempt_of(payment, attempt)
+        ):
+            return
+        action: pl.Action = pl.Inquire(due_ms=now_ms, attempt=attempt)
+        if by_verify:
+            if not payment.takes_attempts:
+                return
+            action = pl.Verify(due_ms=now_ms, attempt=attempt, purpose=ev.Purpose.KEEP)
+        ticket = self._acting.request(number, action)
+        self._tending.begin(number, attempt, self._acting.call(number, action, ticket))
+
+    def _is_unanswered(self, payment: Payment, number: int) -> bool:
+        attempt = attempt_of(payment, number)
+        busy = self._tending.is_busy(payment.number, number)
+        return busy or attempt.last_ask_lost or attempt.tries > 0
 
     def _close(self, number: int, why: ev.Closing) -> None:
         event = ev.Closed(at_ms=self._deadlines.now_ms(), why=why)

@@ -183,10 +183,11 @@ class Engine:
     def _is_finished(self, payment: Payment) -> bool:
         return self.tending.is_finished(payment)
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
+    def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> bool:
         if self._tasks is None or self._stop.is_set():
             coroutine.close()
-            return
+            return False
         task = self._tasks.create_task(coroutine, name=name)
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
+        return True

@@ -15,7 +15,7 @@ from typing import Final
 from gatewayd.core import events as ev
 from gatewayd.core import judge
 from gatewayd.core import plan as pl
-from gatewayd.core.payment import Attempt, Payment, apply, attempt_of
+from gatewayd.core.payment import Payment, apply, attempt_of
 from gatewayd.core.settings import PaymentSettings
 from gatewayd.core.states import State
 from gatewayd.core.terms import AddressedBy, Claim, CodeClass
@@ -99,14 +99,15 @@ class Returns:
             events.append(ev.ReviewRaised(at_ms=at_ms, reason=reason))
         tell(self._log, came, number, ours.gateway)
         self._report(number, attempt, claim, standing)
-        verify = self._verify_at_once(apply(payment, came), ours, events, traits.addressed_by)
+        after = apply(payment, came)
+        verify = self._verify_at_once(after, attempt, events, traits.addressed_by)
         if verify is None:
             self._records.append(number, *events)
             self._tending.consider(number)
             return
         takes: tuple[Guard, ...] = ()
         if traits.addressed_by is AddressedBy.REFERENCE:
-            takes = reference_of(changed(ours, claim=claim), gateway)
+            takes = reference_of(attempt_of(after, attempt), gateway)
         ticket = self._records.append(number, *events, *verify, takes=takes)
 
         async def follow() -> None:
@@ -120,23 +121,25 @@ class Returns:
         self._tending.begin(number, attempt, follow())
 
     def _verify_at_once(
-        self, after: Payment, ours: Attempt, came: list[ev.Event], addressed_by: AddressedBy
+        self, after: Payment, number: int, came: list[ev.Event], addressed_by: AddressedBy
     ) -> list[ev.Event] | None:
         """The events by which a claim is verified in the same breath; None where the plan wants something else."""
-        if self._tending.is_busy(after.number, ours.number):
+        if self._tending.is_busy(after.number, number):
             return None
         at_ms = came[0].at_ms
         taken: list[ev.Event] = []
         if addressed_by is AddressedBy.REFERENCE:
-            took = ev.ReferenceTaken(at_ms=at_ms, attempt=ours.number)
-            if attempt_of(after, ours.number).state is not State.IN_DOUBT:
+            took = ev.ReferenceTaken(at_ms=at_ms, attempt=number)
+            if attempt_of(after, number).state is not State.IN_DOUBT:
                 return None
             after = apply(after, took)
             taken.append(took)
         action = self._tending.next_action(after)
         match action:
-            case pl.Verify(attempt=ours.number, purpose=purpose) if action.due_ms <= at_ms:
-                request = ev.VerifyRequested(at_ms=at_ms, attempt=ours.number, purpose=purpose)
+            case pl.Verify(attempt=due, purpose=purpose) if (
+                due == number and action.due_ms <= at_ms
+            ):
+                request = ev.VerifyRequested(at_ms=at_ms, attempt=number, purpose=purpose)
                 return [*taken, request]
             case _:
                 return None

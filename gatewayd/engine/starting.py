@@ -26,6 +26,8 @@ from gatewayd.journal.journal import reference_guard
 from gatewayd.journal.store import Guard
 from gatewayd.routing.router import Ranking, Router
 
+STARTS_MAX: Final = 60
+"""Tokens asked for in a payment's life: ten reloads while no bank of six gives one, none of them a try."""
 LEAST_SECONDS: Final = 0.5
 """With less than this left of the deadline no further bank is asked: it could not answer in time."""
 NOT_THE_GATEWAYS: Final = frozenset(
@@ -118,28 +120,35 @@ class Starting:
     def another(self, payment: Payment) -> bool:
         """Whether a gateway other than the last one could take a further attempt now."""
         latest = payment.latest
-        if len(payment.attempts) >= self._payments.attempts_max:
-            return False
-        if self._deadlines.now_ms() >= payment.expires_ms:
+        if self._is_spent(payment) or self._deadlines.now_ms() >= payment.expires_ms:
             return False
         others = self.eligible(payment) - ({latest.gateway} if latest else set())
         health = self._router.snapshot(self._clock.monotonic())
         return any(str(health[name].breaker) not in {"open", "forced_open"} for name in others)
 
+    def _is_spent(self, payment: Payment) -> bool:
+        """Whether this payment has had all its tries."""
+        tries = sum(attempt.token is not None for attempt in payment.attempts)
+        return tries >= self._payments.attempts_max or len(payment.attempts) >= STARTS_MAX
+
     # --- trying
 
-    async def under_way(self, number: int) -> None:
-        """Until no try for this payment is under way."""
+    async def under_way(self, number: int) -> bool:
+        """Until no try for this payment is under way; whether one was."""
         future = self._under_way.get(number)
-        if future is not None:
-            await asyncio.shield(future)
+        if future is None:
+            return False
+        await asyncio.shield(future)
+        return True
 
     async def begin(self, number: int) -> int | None:
         """The number of a new attempt that has a token; None where no gateway gave one. The payment is held."""
         future = self._under_way.get(number)
         if future is None:
-            self._under_way[number] = future = asyncio.get_running_loop().create_future()
-            self._spawn(self._run(number, future), f"pay_{number}/start")
+            future = asyncio.get_running_loop().create_future()
+            if not self._spawn(self._run(number, future), f"pay_{number}/start"):
+                return None
+            self._under_way[number] = future
         return await asyncio.shield(future)
 
     async def _run(self, number: int, future: "asyncio.Future[int | None]") -> None:
@@ -169,13 +178,7 @@ class Starting:
             left = deadline - self._clock.monotonic()
             await self._records.unlocked(number)
             payment = self._records.get(number)
-            if (
-                left < LEAST_SECONDS
-                or len(payment.attempts) >= self._payments.attempts_max
-                or payment.closed is not None
-                or payment.stopping
-                or payment.kept is not None
-            ):
+            if left < LEAST_SECONDS or self._is_spent(payment) or not payment.takes_attempts:
                 break
             attempt = await self._try_one(payment, self._gateways[gateway], ranking, left)
             if attempt is not None:

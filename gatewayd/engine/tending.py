@@ -30,7 +30,7 @@ CONFLICT_MS: Final = 3_000
 START_AT_ONCE_MAX: Final = 200
 """Due payments begun in one turn, so that a boot with many open ones does not hold up the customers."""
 
-Spawn = Callable[[Coroutine[Any, Any, None], str], None]
+Spawn = Callable[[Coroutine[Any, Any, None], str], bool]
 
 
 class Tending:
@@ -47,7 +47,7 @@ class Tending:
         spawn: Spawn,
         log: Log,
     ) -> None:
-        """`spawn` runs a coroutine as a task that nobody loses."""
+        """`spawn` runs a coroutine as a task that nobody loses; False if nothing is begun any more."""
         self._records = records
         self._acting = acting
         self._traits = traits
@@ -81,8 +81,23 @@ class Tending:
         """How many payments have a call out."""
         return len(self._busy)
 
-    def consider(self, number: int) -> None:
-        """Begin what this payment needs now, or remember when it needs something."""
+    def consider(self, number: int, ended: int | None = None) -> None:
+        """Begin what this payment needs now, or remember when it needs something. It does not raise.
+
+        `ended` is the attempt whose call has just ended: if that was for a reference and was in vain, it waits.
+        """
+        try:
+            self._consider(number, ended)
+        except Exception as error:  # noqa: BLE001 - a bug about one payment must not stop the rest
+            self._failed(number, error)
+
+    def _failed(self, number: int, error: Exception) -> None:
+        """A bug of ours met this payment: tell, and try again later."""
+        fault = f"{type(error).__name__}: {error}"
+        self._log.error("action failed", payment=public_id(number), error=fault)
+        self._remember(number, self._deadlines.now_ms() + AFTER_BUG_MS)
+
+    def _consider(self, number: int, ended: int | None) -> None:
         journal = self._records.journal
         while True:
             if journal.is_locked(number):
@@ -104,6 +119,9 @@ class Tending:
                 self._records.append(number, event)
                 tell(self._log, event, number)
                 continue
+            if isinstance(action, pl.TakeReference) and action.attempt == ended:
+                self._remember(number, now_ms + CONFLICT_MS)
+                return
             ticket = self._acting.request(number, action)
             self.begin(number, action.attempt, self._acting.call(number, action, ticket))
 
@@ -179,30 +197,16 @@ class Tending:
     # --- calls
 
     async def _run(self, number: int, attempt: int, call: Coroutine[Any, Any, None]) -> None:
-        later_ms = 0
+        bug: Exception | None = None
         try:
             await call
         except Exception as error:  # noqa: BLE001 - a bug about one payment must not stop the rest
-            self._log.error(
-                "action failed", payment=public_id(number), error=f"{type(error).__name__}: {error}"
-            )
-            later_ms = AFTER_BUG_MS
+            bug = error
         finally:
             self.mark_idle(number, attempt)
             self._records.wake(number)
-        payment = self._records.journal.get(number)
-        held_up = payment is not None and not later_ms and self._is_held_up(payment, attempt)
-        if later_ms or held_up:
-            self._remember(number, self._deadlines.now_ms() + (later_ms or CONFLICT_MS))
+        if bug is None:
+            self.consider(number, ended=attempt)
         else:
-            self.consider(number)
+            self._failed(number, bug)
         self._records.journal.unpin(number)
-
-    def _is_held_up(self, payment: Payment, attempt: int) -> bool:
-        """Whether a claim could not get its reference just now; the plan would ask again at once."""
-        action = self.next_action(payment)
-        return (
-            isinstance(action, pl.TakeReference)
-            and action.attempt == attempt
-            and action.due_ms <= self._deadlines.now_ms()
-        )

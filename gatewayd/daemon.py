@@ -25,6 +25,7 @@ from gatewayd.engine.ports import Log
 from gatewayd.io.boot import Opened, open_journal
 from gatewayd.io.clock import SystemClock
 from gatewayd.io.config import Config
+from gatewayd.io.entropy import Entropy
 from gatewayd.io.housekeeping import Housekeeping
 from gatewayd.io.http import HttpTransport
 from gatewayd.io.metrics import Metrics
@@ -85,7 +86,7 @@ async def serving(
             transport=transport,
             clock=clock,
             rng=random.Random(secrets.randbits(128)),
-            make_salt=os.urandom,
+            make_salt=Entropy().take,
             link_key=opened.link_key,
             log=log,
             last_number=opened.last_number,

@@ -5,15 +5,14 @@ fifth of the cost of HMAC-SHA256 in OpenSSL 3) with a key that was made with the
 address to somebody, not who holds it now.
 """
 
-import base64
 import hashlib
 import hmac
 import re
 from collections.abc import Mapping
 from typing import Final
 
-_PAY: Final = re.compile(r"([0-9]{1,15})\.([a-z2-7]{16})\Z")
-_RETURN: Final = re.compile(r"([0-9]{1,15})\.([0-9]{1,3})\.([a-z2-7]{16})\Z")
+_PAY: Final = re.compile(r"([0-9]{1,15})\.([0-9a-f]{20})\Z")
+_RETURN: Final = re.compile(r"([0-9]{1,15})\.([0-9]{1,3})\.([0-9a-f]{20})\Z")
 
 
 class Links:
@@ -61,7 +60,7 @@ class Links:
         return self._sum(f"fields|{text}")[:8].hex()
 
     def _mac(self, text: str) -> str:
-        return base64.b32encode(self._sum(text)).decode().lower()
+        return self._sum(text).hex()
 
     def _sum(self, text: str) -> bytes:
         keyed = self._keyed.copy()

@@ -69,7 +69,9 @@ class Tending:
         return pl.plan(payment, self._deadlines.now_ms(), self._traits, self._settings, busy)
 
     def is_finished(self, payment: Payment) -> bool:
-        """Whether this payment needs nothing any more."""
+        """Whether this payment needs nothing any more; one that is neither closed nor kept always needs something."""
+        if payment.closed is None and payment.kept is None:
+            return False
         return pl.plan(payment, self._deadlines.now_ms(), self._traits, self._settings) is None
 
     def is_busy(self, number: int, attempt: int) -> bool:

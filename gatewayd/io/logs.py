@@ -1,0 +1,189 @@
+"""The daemon's log: one JSON object a line on stderr, or lines for people where stderr is a terminal.
+
+* Every line goes through the masker, whoever writes it: the engine, the standard library's loggers, a crash.
+* Under a service manager that keeps a journal each line begins with its priority, `<3>` for an error.
+* Lines are written once a loop turn; an error's at once.
+"""
+
+import json
+import logging
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+import orjson
+import structlog
+
+from gatewayd.core.secret import Secret
+from gatewayd.engine.ports import Log
+from gatewayd.io.log_sink import Sink
+from gatewayd.io.masking import Masker, describe
+
+STDERR: Final = 2
+_PRIORITIES: Final = {
+    "debug": b"<7>",
+    "info": b"<6>",
+    "warning": b"<4>",
+    "error": b"<3>",
+    "critical": b"<2>",
+}
+_OURS: Final = frozenset({"time", "level"})
+
+
+class Lines:
+    """Makes lines out of events, and writes them."""
+
+    def __init__(
+        self,
+        descriptor: int,
+        *,
+        masker: Masker,
+        wall: Callable[[], float],
+        priorities: bool,
+        console: bool,
+    ) -> None:
+        self.sink = Sink(descriptor, self._tell_dropped)
+        self._masker = masker
+        self._wall = wall
+        self._priorities = priorities
+        self._console = structlog.dev.ConsoleRenderer() if console else None
+        self._second = -1
+        self._stamp = ""
+        # structlog calls the level's method with the finished line
+        self.debug = self.info = self.warning = self.sink.write
+        self.error = self.critical = self._write_now
+
+    def make(self, _logger: object, level: str, fields: Mapping[str, Any]) -> bytes:
+        """A line. Whatever the fields are there is one, and nothing is raised."""
+        try:
+            return self._line(level, fields)
+        except Exception as error:  # noqa: BLE001  # a log line must never cost a payment
+            excuse = {"event": "a log line could not be made", "error": type(error).__name__}
+            return self._line(level, excuse)
+
+    def _write_now(self, line: bytes) -> None:
+        self.sink.write(line)
+        self.sink.flush()
+
+    def _line(self, level: str, fields: Mapping[str, Any]) -> bytes:
+        if "exc_info" in fields:
+            fields = _with_exception(fields)
+        masked = self._masker.fields(fields)
+        document: dict[str, Any] = {
+            "time": self._now(),
+            "level": level,
+            "event": masked.pop("event", ""),
+        }
+        if _OURS.isdisjoint(masked):
+            document |= masked
+        else:
+            document |= {f"{key}_" if key in _OURS else key: value for key, value in masked.items()}
+        if self._console is not None:
+            text = self._console(None, level, document | {"timestamp": document.pop("time")})
+            return f"{text}\n".encode("utf-8", "backslashreplace")
+        try:
+            line = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+        except TypeError:  # half of a surrogate pair is no UTF-8
+            line = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        return _PRIORITIES[level] + line if self._priorities else line
+
+    def _now(self) -> str:
+        now = self._wall()
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return f"{self._stamp}.{int((now - second) * 1000):03d}Z"
+
+    def _tell_dropped(self, count: int) -> bytes:
+        return self._line("warning", {"event": "log lines dropped", "count": count})
+
+
+class StandardHandler(logging.Handler):
+    """Takes what the standard library's loggers say."""
+
+    def __init__(self, lines: Lines) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = record.levelname.lower()
+        level = level if level in _PRIORITIES else "warning"
+        try:
+            event = record.getMessage()
+        except Exception as error:  # noqa: BLE001  # a wrong format string of somebody else's
+            event = f"a log line of {record.name} could not be made: {type(error).__name__}"
+        fields: dict[str, Any] = {"event": event, "logger": record.name}
+        if record.exc_info:
+            fields["exc_info"] = record.exc_info
+        getattr(self._lines, level)(self._lines.make(None, level, fields))
+
+
+@contextmanager
+def open_log(
+    *,
+    secrets: Iterable[Secret] = (),
+    descriptor: int = STDERR,
+    environ: Mapping[str, str] = os.environ,
+    wall: Callable[[], float] = time.time,
+) -> Iterator[Log]:
+    """The log, for as long as the block runs; what other loggers, threads and crashes say goes there as well.
+
+    The secrets are hidden wherever they turn up. Crashes that leave the block are still written through it.
+    """
+    lines = Lines(
+        descriptor,
+        masker=Masker(secrets),
+        wall=wall,
+        priorities=_goes_to_journal(descriptor, environ),
+        console=os.isatty(descriptor),
+    )
+    log: Log = structlog.wrap_logger(
+        lines,
+        processors=[lines.make],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        context_class=dict,
+    ).bind()
+    root = logging.getLogger()
+    before = root.handlers[:], root.level, sys.excepthook, threading.excepthook, sys.unraisablehook
+    root.handlers[:] = [StandardHandler(lines)]
+    root.setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
+    sys.excepthook = lambda _, error, __: log.error("crashed", exc_info=error)
+    threading.excepthook = lambda crash: log.error("thread crashed", exc_info=crash.exc_value)
+    sys.unraisablehook = lambda crash: log.error("error ignored", exc_info=crash.exc_value)
+    try:
+        yield log
+    finally:
+        if sys.exc_info()[0] is None:
+            sys.excepthook = before[2]
+        root.handlers[:], threading.excepthook, sys.unraisablehook = before[0], before[3], before[4]
+        root.setLevel(before[1])
+        logging.captureWarnings(capture=False)
+        lines.sink.close()
+
+
+def _goes_to_journal(descriptor: int, environ: Mapping[str, str]) -> bool:
+    """Whether this very descriptor is the service manager's journal."""
+    status = os.fstat(descriptor)
+    return environ.get("JOURNAL_STREAM", "") == f"{status.st_dev}:{status.st_ino}"
+
+
+def _with_exception(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields with the traceback as text instead of `exc_info`."""
+    rest = dict(fields)
+    given = rest.pop("exc_info")
+    if given is True:
+        given = sys.exc_info()
+    error = given[1] if isinstance(given, tuple) else given
+    if isinstance(error, BaseException):
+        try:
+            rest["exception"] = "".join(traceback.format_exception(error)).rstrip()
+        except Exception:  # noqa: BLE001  # an exception that cannot even be printed
+            rest["exception"] = describe(error)
+    return rest

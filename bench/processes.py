@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -88,6 +89,14 @@ def started(
             drain.wait()
 
 
+def free_port() -> int:
+    """A port that nobody uses just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 def server_cores() -> set[int]:
     """Where what is measured runs."""
     return {SERVER_CORE} if (os.cpu_count() or 1) > 1 else set()
@@ -103,7 +112,7 @@ def simulator(*options: str) -> Iterator[Program]:
     """The banks."""
     arguments = ["-m", "gatewayd", "simulate", "--config", str(CONFIG), "--listen", "127.0.0.1:0"]
     with started(
-        [*arguments, "--payers", "auto", "--mix", "paid", *options],
+        [*arguments, "--payers", "auto", *(options or ("--mix", "paid"))],
         ready=r"(http://[0-9.]+:\d+)",
         cores=other_cores(),
     ) as program:
@@ -116,10 +125,11 @@ def daemon(banks: str, *, directory: Path | None = None) -> Iterator[Program]:
     with contextlib.ExitStack() as stack:
         where = directory or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         config = where / "gatewayd.yaml"
+        # The address must be known before: it is in what customers and banks are given.
+        ours = f"127.0.0.1:{free_port()}"
         text = CONFIG.read_text().replace("http://127.0.0.1:9100", banks)
-        text = text.replace(
-            "listen: 127.0.0.1:8080", "listen: 127.0.0.1:0\ninternal_listen: 127.0.0.1:0", 1
-        )
+        text = text.replace("127.0.0.1:8080", ours)
+        text = text.replace("listen:", "internal_listen: 127.0.0.1:0\nlisten:", 1)
         config.write_text(text.replace("var/simulated.db", str(where / "journal.db")))
         program = stack.enter_context(
             started(

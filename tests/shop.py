@@ -92,11 +92,27 @@ class Sent:
     call: Call
 
 
-@dataclass
 class Wire:
-    """A `Transport` made of its one function."""
+    """The engine's way to the banks; it ends with the process that it belongs to."""
 
-    send: Callable[[str, Operation, Call, float], Awaitable[Reply | Lost]]
+    def __init__(self, shop: "Shop", life: int) -> None:
+        self._shop, self._life = shop, life
+        self._banks = InProcess(shop.banks, wall=shop.clock.wall, sleep=asyncio.sleep)
+
+    async def send(
+        self, gateway: str, operation: Operation, call: Call, seconds: float
+    ) -> Reply | Lost:
+        shop = self._shop
+        await asyncio.sleep(0.01)
+        await shop.if_alive(self._life)
+        sent = Sent(gateway, operation, call)
+        shop.sent.append(sent)
+        answer = await shop.hook(sent) if shop.hook else None
+        if answer is None:
+            answer = await self._banks.send(gateway, operation, call, seconds)
+        await asyncio.sleep(0.01)
+        await shop.if_alive(self._life)
+        return answer
 
 
 class Shop:
@@ -159,29 +175,14 @@ class Shop:
     async def _begin(self) -> None:
         self._life += 1
         life, store = self._life, self.store
-        bank = InProcess(self.banks, wall=self.clock.wall, sleep=asyncio.sleep)
 
         async def write(appends: Iterable[Append], searches: Searches) -> list[Holder | None]:
             await asyncio.sleep(self.commit_seconds)
-            await self._if_alive(life)
+            await self.if_alive(life)
             return store.write(list(appends), searches)
 
         async def read_rows(number: int) -> list[Row]:
             return store.read(number)
-
-        async def send(
-            gateway: str, operation: Operation, call: Call, seconds: float
-        ) -> Reply | Lost:
-            await asyncio.sleep(0.01)
-            await self._if_alive(life)
-            sent = Sent(gateway, operation, call)
-            self.sent.append(sent)
-            answer = await self.hook(sent) if self.hook else None
-            if answer is None:
-                answer = await bank.send(gateway, operation, call, seconds)
-            await asyncio.sleep(0.01)
-            await self._if_alive(life)
-            return answer
 
         self.engine = Engine(
             service=self.service,
@@ -189,7 +190,7 @@ class Shop:
             routing=RoutingSettings(),
             write=write,
             read_rows=read_rows,
-            transport=Wire(send),
+            transport=Wire(self, life),
             clock=self.clock,
             rng=random.Random(f"{self._seed} {life}"),
             make_salt=lambda count: b"s" * count,
@@ -203,7 +204,7 @@ class Shop:
         self._task = asyncio.get_running_loop().create_task(self.engine.run(ready.set))
         await ready.wait()
 
-    async def _if_alive(self, life: int) -> None:
+    async def if_alive(self, life: int) -> None:
         """A killed process does nothing any more."""
         if life != self._life:
             await asyncio.get_running_loop().create_future()

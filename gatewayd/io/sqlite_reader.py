@@ -20,7 +20,7 @@ from typing import Any, Final, Self
 import aiosqlite
 
 from gatewayd.engine.ids import number_floor
-from gatewayd.io.sqlite_schema import BUSY_SECONDS
+from gatewayd.io.sqlite_schema import BUSY_SECONDS, address
 from gatewayd.io.sqlite_store import ROWS_OF_ONE
 from gatewayd.journal.store import Counts, Guard, GuardKind, Holder, Notice, Row, Told, TooSlow
 
@@ -52,11 +52,6 @@ _COUNTS: Final = (
     " (SELECT count(*) FROM payments WHERE is_open = 1),"
     " (SELECT count(*) FROM search WHERE needs_review = 1)"
 )
-
-
-def read_only(path: Path) -> str:
-    """The address by which SQLite opens this file for reading only."""
-    return f"{path.resolve().as_uri()}?mode=ro"
 
 
 class _Connection:
@@ -205,7 +200,7 @@ class SqliteReader:
 
     async def _open(self) -> aiosqlite.Connection:
         db = await aiosqlite.connect(
-            read_only(self._path), uri=True, isolation_level=None, timeout=BUSY_SECONDS
+            address(self._path), uri=True, isolation_level=None, timeout=BUSY_SECONDS
         )
         self._all.append(db)
         await db.execute_fetchall(f"PRAGMA cache_size = -{CACHE_KIB}")

@@ -5,6 +5,7 @@
 """
 
 import sqlite3
+from pathlib import Path
 from typing import Final
 
 APPLICATION_ID: Final = 0x67774A31
@@ -80,6 +81,32 @@ CREATE INDEX search_in_review ON search (number) WHERE needs_review = 1;
 
 class UnusableStore(Exception):
     """The file cannot be used as a journal; the text says why and what to do."""
+
+
+def address(path: Path) -> str:
+    """By which SQLite opens this file for reading only."""
+    return f"{path.resolve().as_uri()}?mode=ro"
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """A read-only connection to a journal, in use or not. UnusableStore if it is none, or is not there."""
+    if not path.is_file():
+        raise UnusableStore(f"there is no journal at {path}")
+    try:
+        connection = sqlite3.connect(
+            address(path), uri=True, isolation_level=None, timeout=BUSY_SECONDS
+        )
+        try:
+            check(connection)
+            if _number(connection, "user_version") == 0:
+                raise UnusableStore(f"{path} is empty")
+            connection.execute("PRAGMA mmap_size = 0")
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.DatabaseError as error:
+        raise UnusableStore(f"{path} cannot be read: {error}") from None
+    return connection
 
 
 def prepare(connection: sqlite3.Connection) -> None:

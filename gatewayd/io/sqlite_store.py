@@ -11,7 +11,7 @@ Rules:
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
@@ -75,7 +75,7 @@ ROWS: Final = (
 """The fields of a `Row`, and the payment's number."""
 ROWS_OF_ONE: Final = f"{ROWS} WHERE e.number = ? ORDER BY e.version"
 _OF_OPEN = " WHERE e.number IN (SELECT number FROM payments WHERE is_open = 1)"
-_OPEN_ROWS = f"{ROWS}{_OF_OPEN} ORDER BY e.number, e.version"
+OPEN_ROWS: Final = f"{ROWS}{_OF_OPEN} ORDER BY e.number, e.version"
 _LAST_ROWS = (
     "SELECT version, kind, at_ms, body FROM events"
     " WHERE kind IN (SELECT value FROM json_each(?)) ORDER BY seq DESC LIMIT ?"
@@ -271,9 +271,7 @@ class SqliteStore:
 
     def read_open(self) -> Iterator[tuple[int, list[Row]]]:
         """See `Store.read_open`."""
-        rows = self._db.execute(_OPEN_ROWS)
-        for number, events in groupby(rows, key=lambda row: row[6]):
-            yield number, [Row(*row[:6]) for row in events]
+        return by_payment(self._db.execute(OPEN_ROWS))
 
     def last_number(self) -> int:
         """See `Store.last_number`."""
@@ -283,10 +281,15 @@ class SqliteStore:
     def unsearched(self) -> list[int]:
         """See `Store.unsearched`."""
         known = int(self.named("searched") or b"0")
-        found = self._db.execute(
-            "SELECT DISTINCT number FROM events WHERE seq > ? ORDER BY number", (known,)
+        found = self._db.execute("SELECT number FROM events NOT INDEXED WHERE seq > ?", (known,))
+        return sorted({number for (number,) in found})
+
+    def last_at_ms(self) -> int:
+        """The wall clock as the last event has it; 0 before the first."""
+        found: int = self._one(
+            "SELECT coalesce((SELECT at_ms FROM events ORDER BY seq DESC LIMIT 1), 0)"
         )
-        return [number for (number,) in found]
+        return found
 
     def last_rows(self, kinds: Sequence[str]) -> list[Row]:
         """See `Store.last_rows`."""
@@ -347,6 +350,12 @@ class SqliteStore:
         except OSError:
             return False
         return True
+
+
+def by_payment(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[int, list[Row]]]:
+    """What a query of `ROWS` in the order of payments gives, payment by payment."""
+    for number, events in groupby(rows, key=lambda row: row[6]):
+        yield number, [Row(*row[:6]) for row in events]
 
 
 def search_values(search: Search) -> tuple[object, ...]:

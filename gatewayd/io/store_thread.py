@@ -37,6 +37,14 @@ class StoreThread:
         """`Store.write` on the thread."""
         return await self._on_thread(lambda: self._store.write(appends, searches))
 
+    async def named(self, key: str) -> bytes | None:
+        """`SqliteStore.named` on the thread."""
+        return await self._on_thread(lambda: self._store.named(key))
+
+    async def tidy(self) -> None:
+        """`SqliteStore.tidy` on the thread, also when nothing is written."""
+        await self._on_thread(lambda: self._store.tidy(self._wall_ms()))
+
     async def name(self, key: str, value: bytes) -> None:
         """`SqliteStore.name` on the thread."""
         await self._on_thread(lambda: self._store.name(key, value))

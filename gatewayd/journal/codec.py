@@ -16,6 +16,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from operator import attrgetter
+from sys import intern
 from types import NoneType, UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
@@ -24,6 +25,8 @@ import orjson
 from gatewayd.core.events import KINDS, Event
 
 _BESIDE: Final = frozenset({"at_ms", "private"})
+_SHARED: Final = frozenset({"gateway", "key", "method", "shop", "url"})
+"""Texts that a few thousand payments in memory have in common: kept once."""
 _BY_STANDARD_LIBRARY: Final = b" "
 
 
@@ -144,7 +147,10 @@ _Read = Callable[[Any], Any]
 def _readers(cls: type) -> tuple[tuple[str, _Read], ...]:
     """How the fields are read that JSON does not give as they are."""
     hints = get_type_hints(cls)
-    found = ((field.name, _reader(hints[field.name])) for field in fields(cls))
+    found = (
+        (field.name, intern if field.name in _SHARED else _reader(hints[field.name]))
+        for field in fields(cls)
+    )
     return tuple((name, read) for name, read in found if read is not None)
 
 

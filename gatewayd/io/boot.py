@@ -1,0 +1,152 @@
+"""Opens the journal at the start of the daemon, and brings everything that was left open back into memory.
+
+Order: the file lock, SQLite's version and the file's schema, the kinds of events in it, the end of the chain; then,
+once there is an engine, every open payment by the partial index, and the search columns that a crash left behind.
+Nothing here looks at finished payments, however many there are.
+"""
+
+import gc
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from pathlib import Path
+from secrets import token_bytes
+from typing import Final
+
+import orjson
+
+from gatewayd.core.events import KINDS, RefundRequested, StartRequested
+from gatewayd.core.payment import Attempt
+from gatewayd.core.settings import JournalSettings
+from gatewayd.core.states import State
+from gatewayd.io.clock import SystemClock
+from gatewayd.io.filelock import FileLock
+from gatewayd.io.sqlite_schema import UnusableStore, connect_to_read
+from gatewayd.io.sqlite_store import OPEN_ROWS, SqliteStore, by_payment
+from gatewayd.io.store_thread import StoreThread
+from gatewayd.journal import codec
+from gatewayd.journal.journal import DamagedJournal, Journal, replay, search_of
+from gatewayd.journal.store import Searches, Store
+
+FINGERPRINTS_KEY: Final = "fingerprints"
+"""Under this the daemon keeps what its gateways' contracts are known by."""
+SEARCHES_AT_ONCE: Final = 1_000
+_GONE: Final = frozenset({State.NOT_STARTED, State.GIVEN_BACK, State.LAPSED})
+
+
+class Opened:
+    """A journal that is ours until `close`."""
+
+    def __init__(self, store: SqliteStore, lock: FileLock, now_ms: int) -> None:
+        self._store = store
+        self._lock = lock
+        self.link_key = store.link_key
+        """Signs what customers and banks carry about."""
+        self.last_number = store.last_number()
+        self.last_order = last_order(store)
+        """The highest number that was ever used at a bank; 0 for none."""
+        self.clock_behind_ms = max(0, store.last_at_ms() - now_ms)
+        """By how much the wall clock is behind the last event: banks' deadlines would be missed by that."""
+        self.thread = StoreThread(store, lambda: int(SystemClock().wall() * 1000))
+
+    def adopt_into(self, journal: Journal) -> None:
+        """Bring the open payments into memory and the search columns up to date, before anything is written.
+
+        UnusableStore where an open payment cannot be understood.
+        """
+        collecting = gc.isenabled()
+        gc.disable()  # everything that is made here stays
+        try:
+            for number, rows in self._store.read_open():
+                journal.adopt_open(number, rows)
+            refresh_searches(self._store, journal)
+        except (DamagedJournal, codec.UnknownEvent) as error:
+            raise UnusableStore(
+                f"the journal is damaged: {error}; `gatewayd journal verify` says more"
+            ) from error
+        finally:
+            if collecting:
+                gc.enable()
+        gc.freeze()
+
+    def close(self) -> None:
+        """Write what is queued, and let others have the journal."""
+        self.thread.close()
+        self._lock.release()
+
+
+def lock_path(journal: Path) -> Path:
+    """The lock file beside a journal."""
+    return journal.with_name(journal.name + ".lock")
+
+
+def open_journal(
+    settings: JournalSettings,
+    *,
+    now_ms: int,
+    make_secret: Callable[[int], bytes] = token_bytes,
+) -> Opened:
+    """The journal, locked. Locked if another process has it, UnusableStore, StoreError if the disk fails."""
+    path = Path(settings.path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as undo:
+        lock = undo.enter_context(FileLock(lock_path(path)))
+        store = SqliteStore(path, ballast_bytes=settings.ballast_bytes, make_secret=make_secret)
+        undo.callback(store.close)
+        unknown = sorted(store.kinds - KINDS.keys())
+        if unknown:
+            raise UnusableStore(
+                f"the journal holds events that this program does not know ({', '.join(unknown)}):"
+                " use the gatewayd that wrote it, or a newer one"
+            )
+        opened = Opened(store, lock, now_ms)
+        undo.pop_all()
+        return opened
+
+
+def last_order(store: Store) -> int:
+    """The highest number that was ever used at a bank, for an order or a refund; 0 for none."""
+    highest = 0
+    for row in store.last_rows([StartRequested.__name__, RefundRequested.__name__]):
+        match codec.decode(row.kind, row.at_ms, row.body, None):
+            case StartRequested(bank_order=order) | RefundRequested(refund_order=order):
+                highest = max(highest, order)
+            case _:
+                pass
+    return highest
+
+
+def refresh_searches(store: Store, journal: Journal) -> None:
+    """Bring the search columns up to date with the events. Call it before anything else is written."""
+    numbers = store.unsearched()
+    for first in range(0, len(numbers), SEARCHES_AT_ONCE):
+        rows = []
+        for number in numbers[first : first + SEARCHES_AT_ONCE]:
+            payment = journal.get(number) or replay(number, store.read(number))
+            assert payment is not None, "it has events"
+            rows.append(search_of(payment))
+        store.write([], Searches(tuple(rows), complete=first + SEARCHES_AT_ONCE >= len(numbers)))
+
+
+def open_by_gateway(path: Path) -> tuple[Mapping[str, int], Mapping[str, str]]:
+    """Per gateway, how many attempts are not settled one way or the other; and the contracts' fingerprints.
+
+    Nothing for a journal that is not there yet. It may be in use. UnusableStore where it cannot be understood.
+    """
+    if not path.exists():
+        return {}, {}
+    found: Counter[str] = Counter()
+    with closing(connect_to_read(path)) as db:
+        try:
+            for number, rows in by_payment(db.execute(OPEN_ROWS)):
+                payment = replay(number, rows)
+                assert payment is not None, "it has events"
+                found.update(each.gateway for each in payment.attempts if _is_open(each))
+        except (DamagedJournal, codec.UnknownEvent) as error:
+            raise UnusableStore(f"the journal is damaged: {error}") from error
+        kept = db.execute("SELECT value FROM meta WHERE key = ?", (FINGERPRINTS_KEY,)).fetchone()
+    return found, orjson.loads(kept[0]) if kept else {}
+
+
+def _is_open(attempt: Attempt) -> bool:
+    return attempt.state not in _GONE and not attempt.captured

@@ -14,6 +14,7 @@ from gatewayd.core.terms import Lost, Operation
 from gatewayd.gateways.contract import Call, Reply
 from gatewayd.gateways.wire import REPLY_BYTES_MAX
 from gatewayd.io.http_connection import HEAD_BYTES_MAX, Connection
+from gatewayd.io.http_request import Target, read_url
 from tests.bank_server import (
     ANSWER,
     LONG,
@@ -403,3 +404,30 @@ async def test_any_bytes_end_in_a_reply_or_a_cause_and_nothing_else(
     if isinstance(answer, Reply):
         assert 200 <= answer.status <= 999
         assert len(answer.body) <= len(text)
+
+
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        (
+            "https://bank.example",
+            Target(tls=True, host="bank.example", port=443, path="/", authority="bank.example"),
+        ),
+        (
+            "https://bank.example:443/a",
+            Target(tls=True, host="bank.example", port=443, path="/a", authority="bank.example"),
+        ),
+        (
+            "https://Bank.Example:8443/a?b",
+            Target(
+                tls=True, host="bank.example", port=8443, path="/a?b", authority="bank.example:8443"
+            ),
+        ),
+        (
+            "http://[::1]:81/a#b",
+            Target(tls=False, host="::1", port=81, path="/a", authority="[::1]:81"),
+        ),
+    ],
+)
+def test_a_url_is_taken_apart(url: str, target: Target) -> None:
+    assert target == read_url(url)

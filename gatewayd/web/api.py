@@ -1,21 +1,19 @@
 """The shop's API, version 1: handlers that read a request, ask the engine, and render its answer."""
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
 from gatewayd.core.payment import Payment
-from gatewayd.core.settings import ServiceSettings
 from gatewayd.core.status import Status, status_of
-from gatewayd.core.terms import Method
 from gatewayd.engine.cashier import Draft
 from gatewayd.engine.telling import public_id
-from gatewayd.journal.journal import replay
-from gatewayd.journal.store import GuardKind, Holder
+from gatewayd.journal.journal import replay, side
+from gatewayd.journal.store import GuardKind, Holder, TooSlow
 from gatewayd.web.bodies import idempotency, read_object, read_payment
-from gatewayd.web.ports import ENGINE, PAST, SERVICE, SHOPS, TALLY, WHY_NOT
-from gatewayd.web.problems import Problem, invalid
+from gatewayd.web.ports import ENGINE, LOAD, PAST, SERVICE, SHOPS, TALLY, WHY_NOT
+from gatewayd.web.problems import NAME_CHARS_MAX, FieldError, Problem, invalid, invalid_fields
 from gatewayd.web.render import gateway_object, json_answer, payment_object
 from gatewayd.web.shops import Caller
 from gatewayd.web.times import read_time
@@ -30,7 +28,7 @@ async def create_payment(request: web.Request) -> web.Response:
     """`POST /v1/payments`"""
     app = request.app
     caller = app[SHOPS].caller(request)
-    why_not = app[WHY_NOT]()
+    why_not = app[WHY_NOT]() or ("too many requests in flight" if app[LOAD].is_high else None)
     if why_not is not None:
         app[TALLY].refused(why_not)
         detail = f"New payments are refused for a moment: {why_not}."
@@ -49,24 +47,35 @@ async def create_payment(request: web.Request) -> web.Response:
 
 
 def _check_eligible(request: web.Request, draft: Draft) -> None:
-    """Refuse before it starts what no gateway could take or enforce."""
+    """Refuse before it starts what no gateway could take or enforce, and name the field that rules the last one out."""
     cards = draft.private.get("payer", {}).get("allowed_cards")
-    starting = request.app[ENGINE].starting
-    eligible = starting.eligible_for(
-        draft.shop,
-        amount=draft.amount,
-        test=draft.test,
-        only=draft.gateways,
-        methods=tuple(Method(method) for method in draft.methods),
-        checks=frozenset({"allowed_cards"}) if cards else frozenset(),
-        splits=bool(draft.splits),
-    )
-    if not eligible:
-        detail = (
-            "No configured gateway can take this payment: look at its amount, currency, methods,"
-            " allowed cards, splits and gateways, and whether the key is a test key."
-        )
-        raise Problem(422, "no_gateway", detail)
+    given: dict[str, Any] = {
+        "only": draft.gateways,
+        "methods": draft.methods,
+        "checks": frozenset({"allowed_cards"}) if cards else frozenset(),
+        "splits": bool(draft.splits),
+    }
+    eligible_for = request.app[ENGINE].starting.eligible_for
+    if eligible_for(draft.shop, amount=draft.amount, test=draft.test, **given):
+        return
+    errors = []
+    for path, name, nothing in _BINDING:
+        without = {**given, name: nothing}
+        if eligible_for(draft.shop, amount=draft.amount, test=draft.test, **without):
+            errors.append(FieldError(path, "no gateway of this shop can do this", "no_gateway"))
+    if not errors:
+        detail = "no gateway of this shop takes this amount with this key and all that is asked for"
+        errors.append(FieldError("amount", detail, "no_gateway"))
+    raise invalid_fields(errors)
+
+
+_BINDING: Final = (
+    ("gateways", "only", ()),
+    ("methods", "methods", ()),
+    ("payer.allowed_cards", "checks", frozenset[str]()),
+    ("splits", "splits", False),
+)
+"""Fields that bind a payment to some gateways: path, the word for it in the engine, and what stands for none."""
 
 
 async def _conflict(request: web.Request, holder: Holder, fingerprint: str) -> web.Response:
@@ -102,7 +111,7 @@ async def get_payment(request: web.Request) -> web.Response:
 async def cancel_payment(request: web.Request) -> web.Response:
     """`POST /v1/payments/{id}/cancel`"""
     caller = request.app[SHOPS].caller(request)
-    if "Idempotency-Key" not in request.headers:
+    if idempotency(request, caller, "cancel", {}) is None:
         raise Problem(400, "idempotency_key_missing", "Send an Idempotency-Key with this call.")
     payment = await _own_payment(request, caller)
     cancelled = await request.app[ENGINE].cashier.cancel(payment.number)
@@ -118,19 +127,23 @@ async def list_payments(request: web.Request) -> web.Response:
     query = request.query
     for name in query:
         if name not in _FILTERS:
-            raise invalid(name[:40], "no such filter", "request_invalid")
+            raise invalid(name[:NAME_CHARS_MAX], "there is no such filter")
     limit = _limit(query.get("limit"))
     after = query.get("starting_after")
-    numbers = await request.app[PAST].find(
-        caller.shop.name,
-        order_id=query.get("order_id"),
-        status=_status(query.get("status")),
-        gateway=query.get("gateway"),
-        created_from_ms=read_time(query.get("created_from"), "created_from"),
-        created_to_ms=read_time(query.get("created_to"), "created_to"),
-        before_number=_number(after, "starting_after") if after else None,
-        limit=limit + 1,
-    )
+    try:
+        numbers = await request.app[PAST].find(
+            side(caller.shop.name, test=caller.test),
+            order_id=query.get("order_id"),
+            status=_status(query.get("status")),
+            gateway=query.get("gateway"),
+            created_from_ms=read_time(query.get("created_from"), "created_from"),
+            created_to_ms=read_time(query.get("created_to"), "created_to"),
+            before_number=_number(after, "starting_after") if after is not None else None,
+            limit=limit + 1,
+        )
+    except TooSlow:
+        detail = "This takes too long to find; narrow it by order_id or by created_from."
+        raise Problem(503, "too_slow", detail, retry_after_seconds=RETRY_AFTER_SECONDS) from None
     engine = request.app[ENGINE]
     found = [await engine.records.look(number) for number in numbers[:limit]]
     data = [payment_object(payment, engine.links) for payment in found if payment is not None]
@@ -213,7 +226,7 @@ def _number(text: str, name: str) -> int:
     return int(found[1])
 
 
-def routes(service: ServiceSettings) -> list[web.RouteDef]:
+def routes() -> list[web.RouteDef]:
     """The API's routes."""
     return [
         web.post("/v1/payments", create_payment),

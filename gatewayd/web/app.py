@@ -1,24 +1,25 @@
 """The public listener: routes, limits and what every answer goes through.
 
-One middleware does it all, because each costs: it counts requests in flight per client, turns `Problem` and unexpected
-errors into answers, and names the request so that a complaint can be matched with the log.
+One middleware does it all, because each costs: it counts requests in flight, of everybody and per client, and turns
+`Problem` and unexpected errors into answers. What goes wrong gets a name, so that a complaint about it can be matched
+with the log. A customer is never shown a program's error: he gets a page, and if he comes from a bank, it carries what
+he brought.
 """
 
-from collections import Counter
+import itertools
 from collections.abc import Awaitable, Callable
-from typing import Final
 
 from aiohttp import web
 
-from gatewayd.core.settings import ServiceSettings
 from gatewayd.engine.engine import Engine
 from gatewayd.web import api, customer
 from gatewayd.web.addresses import Addresses
-from gatewayd.web.pages import page
+from gatewayd.web.load import Load
 from gatewayd.web.ports import (
-    ADDRESSES,
     ENGINE,
+    LOAD,
     PAST,
+    REGISTERED,
     SERVICE,
     SHOPS,
     TALLY,
@@ -26,11 +27,14 @@ from gatewayd.web.ports import (
     Past,
     Tally,
 )
-from gatewayd.web.problems import Problem
+from gatewayd.web.problems import INVALID, Problem
+from gatewayd.web.registered import Registered
 from gatewayd.web.shops import Shops
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_CUSTOMER: Final = ("/pay/", "/return/")
+_CODES = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
+_UNTOLD = frozenset({401, 404, 429})
+"""What anybody can bring about is not logged, or anybody could fill the log."""
 
 
 def build_app(
@@ -42,75 +46,88 @@ def build_app(
 ) -> web.Application:
     """The public application. `why_not` says why new payments are refused just now, or None."""
     service = engine.service
+    addresses = Addresses(service.trusted_proxies)
+    load = Load(service.web, addresses)
     app = web.Application(
-        middlewares=[_through(service, engine)], client_max_size=service.web.body_max_bytes
+        middlewares=[_through(engine, addresses, load)],
+        client_max_size=service.web.body_max_bytes,
     )
     app[ENGINE] = engine
     app[SERVICE] = service
     app[SHOPS] = Shops(service.shops)
-    app[ADDRESSES] = Addresses(service.trusted_proxies)
+    app[LOAD] = load
+    app[REGISTERED] = Registered(service.public_url, engine.gateways.values(), engine.links)
     app[PAST] = past
     app[TALLY] = tally
     app[WHY_NOT] = why_not
-    app.add_routes([*api.routes(service), *customer.routes()])
+    app.add_routes([*api.routes(), *customer.routes()])
     return app
 
 
 def _through(
-    service: ServiceSettings, engine: Engine
+    engine: Engine, addresses: Addresses, load: Load
 ) -> Callable[..., Awaitable[web.StreamResponse]]:
-    in_flight: Counter[str] = Counter()
-    per_client_max = service.web.connections_per_address_max
+    began, count = int(engine.clock.wall()), itertools.count(1)
 
     @web.middleware
     async def through(request: web.Request, handler: Handler) -> web.StreamResponse:
-        addresses = request.app[ADDRESSES]
-        peer = request.remote or ""
-        client = addresses.client(peer, request.headers.get("X-Forwarded-For"))
-        limited = not addresses.is_trusted(client)
-        if limited and in_flight[client] >= per_client_max:
-            detail = "Too many requests at once from this address."
-            return Problem(429, "too_many_requests", detail, retry_after_seconds=1).answer()
-        in_flight[client] += 1
+        client = addresses.of(request)
+        if not load.enter(client):
+            return await _too_many(request)
         try:
             return await handler(request)
         except Problem as problem:
-            return problem.answer()
+            request_id = f"{began:x}-{next(count):x}"
+            if problem.status not in _UNTOLD:
+                engine.log.info(
+                    "request refused",
+                    request=request_id,
+                    route=_route(request),
+                    status=problem.status,
+                    code=problem.code,
+                )
+            return problem.answer(request_id)
         except web.HTTPException as error:
             return _plain(request, error)
         except Exception as error:
+            request_id = f"{began:x}-{next(count):x}"
             engine.log.error(  # noqa: TRY400 - our log is no logging.Logger; exc_info says the same
                 "request failed",
+                request=request_id,
                 route=_route(request),
                 error=type(error).__name__,
                 exc_info=error,
             )
-            return _failed(request)
+            return await _failed(request, request_id)
         finally:
-            in_flight[client] -= 1
-            if not in_flight[client]:
-                del in_flight[client]
+            load.leave(client)
 
     return through
 
 
+async def _too_many(request: web.Request) -> web.StreamResponse:
+    if request.path.startswith(customer.PREFIXES):
+        return await customer.busy(request, 429)
+    detail = "Too many requests at once from this address."
+    return Problem(429, "too_many_requests", detail, retry_after_seconds=1).answer()
+
+
 def _plain(request: web.Request, error: web.HTTPException) -> web.StreamResponse:
     """What aiohttp itself refuses, as a problem or an honest page."""
-    if request.path.startswith(_CUSTOMER):
-        return page("unknown", status=error.status)
-    code = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}.get(
-        error.status, "request_invalid"
-    )
-    answer = Problem(error.status, code, error.reason or "").answer()
+    if request.path.startswith(customer.PREFIXES):
+        answer: web.Response = customer.unknown_page(request, error.status)
+    else:
+        answer = Problem(error.status, _CODES.get(error.status, INVALID), error.reason).answer()
     if "Allow" in error.headers:
         answer.headers["Allow"] = error.headers["Allow"]
     return answer
 
 
-def _failed(request: web.Request) -> web.StreamResponse:
-    if request.path.startswith(_CUSTOMER):
-        return page("busy", status=500, fields={}, again_url=request.path)
-    return Problem(500, "internal_error", "Something went wrong here; it is logged.").answer()
+async def _failed(request: web.Request, request_id: str) -> web.StreamResponse:
+    if request.path.startswith(customer.PREFIXES):
+        return await customer.busy(request, 500)
+    detail = "Something went wrong here; it is logged."
+    return Problem(500, "internal_error", detail).answer(request_id)
 
 
 def _route(request: web.Request) -> str:

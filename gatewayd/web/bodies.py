@@ -1,86 +1,221 @@
-"""What a shop may send: the body of a new payment, read strictly, every complaint at once and by field."""
+"""What a shop may send: the body of a new payment, read strictly, with everything that is wrong named at once.
+
+Each complaint has the field's path and a sentence that a shop's developer understands without knowing how it is read
+here.
+"""
 
 import hashlib
 import re
+from dataclasses import dataclass as plain_dataclass
 from dataclasses import field
 from typing import Annotated, Any, Final, Literal
 
 import orjson
 from aiohttp import web
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+)
 from pydantic.dataclasses import dataclass
+from pydantic_core import ErrorDetails, PydanticCustomError
 
-from gatewayd.core.money import Currency, to_rial
-from gatewayd.core.settings import PaymentSettings
+from gatewayd.core.money import RIAL_PER_TOMAN, Currency, to_rial
+from gatewayd.core.settings import PaymentSettings, ShopSettings
 from gatewayd.core.terms import Split
 from gatewayd.engine.cashier import Draft
 from gatewayd.journal.store import Guard, GuardKind
-from gatewayd.web.problems import FieldError, Problem, invalid
+from gatewayd.web import typed
+from gatewayd.web.problems import INVALID, NAME_CHARS_MAX, FieldError, Problem, invalid_fields
 from gatewayd.web.shops import Caller, checked_return_url
 
 METADATA_KEYS_MAX: Final = 50
 METADATA_BYTES_MAX: Final = 8_192
 """Metadata is for the shop's own references, not a place to keep things."""
+METADATA_DEPTH_MAX: Final = 8
 IDEMPOTENCY_KEY_CHARS_MAX: Final = 255
-_STRICT = ConfigDict(strict=True, extra="forbid")
-
-Text = Annotated[str, Field(max_length=500)]
-OrderId = Annotated[
-    str, Field(min_length=1, max_length=100, pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")
-]
-Mobile = Annotated[str, Field(pattern=r"^09[0-9]{9}$")]
-NationalId = Annotated[str, Field(pattern=r"^[0-9]{10}$")]
-Card = Annotated[str, Field(pattern=r"^[0-9]{16}$")]
-Iban = Annotated[str, Field(pattern=r"^IR[0-9]{24}$")]
-Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+ERRORS_MAX: Final = 20
+"""Complaints in one answer; whoever has more begins with these."""
+_CLOSED = ConfigDict(extra="forbid")
+"""Objects take no other fields. Texts and numbers are strict one by one: a strict object would take no dict."""
+_ORDER_ID: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,98}[\x21-\x7e])?")
+_PLAIN_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_STRICT)
+@plain_dataclass(frozen=True, slots=True)
+class _Rules:
+    """What a body is judged by, beside its form."""
+
+    shop: ShopSettings
+    settings: PaymentSettings
+    gateways: frozenset[str]
+
+
+def _order_id(text: str) -> str:
+    if not _ORDER_ID.fullmatch(text):
+        raise ValueError("must be 1 to 100 printable ASCII characters, without blanks at the ends")
+    return text
+
+
+def _in_range(amount: int, info: ValidationInfo) -> int:
+    """The limits in the currency that the shop counts in."""
+    if "currency" not in info.data:  # it is wrong itself, and is complained of
+        return amount
+    settings, currency = _rules(info).settings, Currency(info.data["currency"])
+    if settings.amount_min <= to_rial(amount, currency) <= settings.amount_max:
+        return amount
+    least, most, unit = settings.amount_min, settings.amount_max, "rial"
+    if currency is Currency.IRT:
+        least, most, unit = -(-least // RIAL_PER_TOMAN), most // RIAL_PER_TOMAN, "toman"
+    raise _refused("amount_out_of_range", f"must be {least} to {most} {unit}")
+
+
+def _return_url(url: str, info: ValidationInfo) -> str:
+    return checked_return_url(url, _rules(info).shop)
+
+
+def _usable(names: list[str], info: ValidationInfo) -> list[str]:
+    unknown = [name for name in names if name not in _rules(info).gateways]
+    if unknown:
+        detail = f"this shop has no gateway named {unknown[0][:NAME_CHARS_MAX]!r}"
+        raise _refused("gateway_unknown", detail)
+    return names
+
+
+def _capture(capture: str) -> str:
+    if capture == "manual":
+        raise _refused("capture_unsupported", "manual capture is not offered by this daemon")
+    return capture
+
+
+def _lifetime(seconds: int | None, info: ValidationInfo) -> int:
+    settings = _rules(info).settings
+    if seconds is None:
+        return settings.expires_in_default
+    if not settings.expires_in_min <= seconds <= settings.expires_in_max:
+        raise ValueError(
+            f"must be {settings.expires_in_min} to {settings.expires_in_max} (seconds)"
+        )
+    return seconds
+
+
+def _metadata(metadata: dict[str, Any] | None) -> dict[str, Any] | None:
+    if metadata is None:
+        return None
+    if _depth(metadata) > METADATA_DEPTH_MAX:
+        raise ValueError(f"may be nested {METADATA_DEPTH_MAX} deep at most")
+    if len(metadata) > METADATA_KEYS_MAX or len(orjson.dumps(metadata)) > METADATA_BYTES_MAX:
+        raise ValueError(
+            f"may hold {METADATA_KEYS_MAX} keys and {METADATA_BYTES_MAX} bytes at most"
+        )
+    return metadata
+
+
+def _depth(value: object) -> int:
+    """How deep a document is nested; one more than is allowed is as deep as it gets."""
+    level, depth = [value], 0
+    while level and depth <= METADATA_DEPTH_MAX:
+        inner: list[object] = []
+        for each in level:
+            if isinstance(each, dict):
+                inner += each.values()
+            elif isinstance(each, list):
+                inner += each
+        depth += any(isinstance(each, dict | list) for each in level)
+        level = inner
+    return depth
+
+
+def _refused(code: str, detail: str) -> PydanticCustomError:
+    """A complaint with a code of its own."""
+    return PydanticCustomError("refused", "{detail}", {"code": code, "detail": detail})
+
+
+def _rules(info: ValidationInfo) -> _Rules:
+    assert isinstance(info.context, _Rules), "bodies are read with their rules"
+    return info.context
+
+
+Str = Annotated[str, Strict()]
+Int = Annotated[int, Strict()]
+Text = Annotated[Str, Field(max_length=500), AfterValidator(typed.readable)]
+Email = Annotated[Str, Field(max_length=254), AfterValidator(typed.email)]
+Card = Annotated[Str, AfterValidator(typed.card)]
+Method = Literal["card", "wallet", "credit"]
+Amount = Annotated[Int, Field(gt=0), AfterValidator(_in_range)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CLOSED)
 class PayerBody:
     """Who pays, as far as the shop knows."""
 
-    mobile: Mobile | None = None
+    mobile: Annotated[Str, AfterValidator(typed.mobile)] | None = None
     email: Email | None = None
     name: Text | None = None
-    national_id: NationalId | None = None
+    national_id: Annotated[Str, AfterValidator(typed.national_id)] | None = None
     allowed_cards: Annotated[list[Card], Field(max_length=10)] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CLOSED)
 class SplitBody:
     """A part that is paid out elsewhere."""
 
-    iban: Iban
-    amount: Annotated[int, Field(gt=0)]
+    iban: Annotated[Str, AfterValidator(typed.iban)]
+    amount: Annotated[Int, Field(gt=0)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_STRICT)
+def _within(splits: list[SplitBody], info: ValidationInfo) -> list[SplitBody]:
+    amount = info.data.get("amount")
+    if amount is not None and sum(split.amount for split in splits) > amount:
+        raise ValueError("their sum is more than the amount")
+    return splits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CLOSED)
 class PaymentBody:
-    """The body of `POST /v1/payments`."""
+    """The body of `POST /v1/payments`; a field that another is judged by stands before it."""
 
-    amount: Annotated[int, Field(gt=0)]
-    order_id: OrderId
-    return_url: str
     currency: Literal["IRR", "IRT"] = "IRR"
+    amount: Amount
+    order_id: Annotated[Str, AfterValidator(_order_id)]
+    return_url: Annotated[Str, AfterValidator(_return_url)]
     description: Text | None = None
     payer: PayerBody | None = None
-    methods: Annotated[list[Literal["card", "wallet", "credit"]], Field(max_length=3)] = field(
+    methods: Annotated[list[Method], Field(max_length=3)] = field(default_factory=list)
+    gateways: Annotated[list[Str], Field(max_length=100), AfterValidator(_usable)] = field(
         default_factory=list
     )
-    gateways: Annotated[list[str], Field(max_length=100)] = field(default_factory=list)
-    capture: Literal["automatic", "manual"] = "automatic"
-    splits: Annotated[list[SplitBody], Field(max_length=10)] = field(default_factory=list)
-    expires_in: int | None = None
-    metadata: dict[str, Any] | None = None
+    capture: Annotated[Literal["automatic", "manual"], AfterValidator(_capture)] = "automatic"
+    splits: Annotated[list[SplitBody], Field(max_length=10), AfterValidator(_within)] = field(
+        default_factory=list
+    )
+    expires_in: Annotated[Int | None, AfterValidator(_lifetime), Field(validate_default=True)] = (
+        None
+    )
+    metadata: Annotated[dict[str, Any] | None, AfterValidator(_metadata)] = None
     locale: Literal["fa", "en"] = "fa"
 
 
+PAYER_FIELDS: Final = ("mobile", "email", "name", "national_id", "allowed_cards")
 _PAYMENT: Final = TypeAdapter(PaymentBody)
-_PLAIN_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}\Z")
+_SENTENCES: Final = {
+    "missing": "is required",
+    "unexpected_keyword_argument": "there is no such field",
+    "dataclass_type": "must be an object",
+    "dict_type": "must be an object",
+    "list_type": "must be a list",
+    "string_type": "must be text",
+    "int_type": "must be a whole number",
+}
+"""In place of pydantic's own words where those are about Python."""
 
 
 async def read_object(request: web.Request, limit_bytes: int) -> dict[str, Any]:
-    """The body as a JSON object; Problem 413 or 400."""
+    """The body as a JSON object; Problem 413 or 400. What its Content-Type says does not matter."""
     too_large = Problem(413, "request_too_large", f"The body may hold {limit_bytes} bytes at most.")
     if request.content_length is not None and request.content_length > limit_bytes:
         raise too_large
@@ -88,6 +223,8 @@ async def read_object(request: web.Request, limit_bytes: int) -> dict[str, Any]:
         body = await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise too_large from None
+    except web.RequestPayloadError:
+        raise Problem(400, "request_not_json", "The body cannot be read.") from None
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -103,37 +240,10 @@ def read_payment(
 ) -> Draft:
     """The payment that the shop wants; `known` are the gateways it may use. Problem 422 naming each bad field."""
     try:
-        # As JSON again, because strict reading takes objects for values of ours only from there.
-        body = _PAYMENT.validate_json(orjson.dumps(document))
+        body = _PAYMENT.validate_python(document, context=_Rules(caller.shop, settings, known))
     except ValidationError as error:
-        complaints = tuple(
-            FieldError(".".join(map(str, each["loc"])) or "body", each["msg"])
-            for each in error.errors(include_input=False, include_url=False)
-        )
-        detail = "; ".join(f"{each.path}: {each.detail}" for each in complaints)
-        raise Problem(422, "request_invalid", detail, errors=complaints) from None
+        raise invalid_fields([_complaint(each) for each in error.errors()[:ERRORS_MAX]]) from None
     currency = Currency(body.currency)
-    amount = to_rial(body.amount, currency)
-    if not settings.amount_min <= amount <= settings.amount_max:
-        limits = f"{settings.amount_min} to {settings.amount_max} rial"
-        raise invalid("amount", f"must be {limits}", "amount_out_of_range")
-    if body.capture == "manual":
-        raise invalid(
-            "capture", "manual capture is not offered by this daemon", "capture_unsupported"
-        )
-    for name in body.gateways:
-        if name not in known:
-            raise invalid("gateways", f"no gateway {name[:40]!r} for this shop", "gateway_unknown")
-    expires_in = body.expires_in if body.expires_in is not None else settings.expires_in_default
-    if not settings.expires_in_min <= expires_in <= settings.expires_in_max:
-        raise invalid(
-            "expires_in", f"must be {settings.expires_in_min} to {settings.expires_in_max} seconds"
-        )
-    splits = tuple(
-        Split(iban=each.iban, amount=to_rial(each.amount, currency)) for each in body.splits
-    )
-    if splits and sum(split.amount for split in splits) > amount:
-        raise invalid("splits", "their sum is more than the amount")
     private: dict[str, Any] = {}
     if body.payer is not None:
         private["payer"] = {
@@ -142,26 +252,37 @@ def read_payment(
     if body.description:
         private["description"] = body.description
     if body.metadata:
-        _check_metadata(body.metadata)
         private["metadata"] = body.metadata
+    assert body.expires_in is not None, "its default was filled in"
     return Draft(
         shop=caller.shop.name,
         key=caller.key,
         order_id=body.order_id,
-        amount=amount,
+        amount=to_rial(body.amount, currency),
         currency=currency,
-        return_url=checked_return_url(body.return_url, caller.shop),
-        expires_in_seconds=expires_in,
+        return_url=body.return_url,
+        expires_in_seconds=body.expires_in,
         test=caller.test,
         locale=body.locale,
         gateways=tuple(body.gateways),
         methods=tuple(body.methods),
-        splits=splits,
+        splits=tuple(
+            Split(iban=each.iban, amount=to_rial(each.amount, currency)) for each in body.splits
+        ),
         private=private,
     )
 
 
-PAYER_FIELDS: Final = ("mobile", "email", "name", "national_id", "allowed_cards")
+def _complaint(error: ErrorDetails) -> FieldError:
+    path = ".".join(str(part)[:NAME_CHARS_MAX] for part in error["loc"])
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "refused":
+            return FieldError(path, context["detail"], context["code"])
+        case "value_error":
+            return FieldError(path, str(context["error"]))
+        case kind:
+            return FieldError(path, _SENTENCES.get(kind, error["msg"]), INVALID)
 
 
 def idempotency(
@@ -172,15 +293,9 @@ def idempotency(
     if value is None:
         return None
     value = value.strip().removeprefix('"').removesuffix('"')
-    if not _PLAIN_KEY.match(value):
+    if not _PLAIN_KEY.fullmatch(value):
         detail = f"1 to {IDEMPOTENCY_KEY_CHARS_MAX} printable characters without blanks"
         raise Problem(400, "idempotency_key_invalid", f"Idempotency-Key: {detail}.")
     fingerprint = hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()
     key = f"{caller.shop.name}|{caller.key}|{call}|{value}"
     return Guard(kind=GuardKind.IDEMPOTENCY, key=key, detail=fingerprint)
-
-
-def _check_metadata(metadata: dict[str, Any]) -> None:
-    if len(metadata) > METADATA_KEYS_MAX or len(orjson.dumps(metadata)) > METADATA_BYTES_MAX:
-        limits = f"{METADATA_KEYS_MAX} keys and {METADATA_BYTES_MAX} bytes"
-        raise invalid("metadata", f"may hold {limits} at most")

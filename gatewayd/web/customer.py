@@ -5,13 +5,12 @@ nothing. What a view becomes stands in `show`.
 """
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from gatewayd.engine.engine import Engine
+from gatewayd.core.payment import Attempt
 from gatewayd.engine.views import (
     Back,
     Choice,
@@ -22,17 +21,18 @@ from gatewayd.engine.views import (
     View,
     Wait,
 )
-from gatewayd.web.pages import HEADERS, asset, page
-from gatewayd.web.ports import ENGINE, SERVICE, SHOPS, TALLY
+from gatewayd.web.pages import HEADERS, asset, no_icon, page
+from gatewayd.web.ports import ENGINE, REGISTERED, SERVICE, SHOPS, TALLY
+from gatewayd.web.returned_fields import read_fields
 from gatewayd.web.shops import shop_url
+from gatewayd.web.texts import preferred
 
-FIELDS_MAX: Final = 60
-"""No bank sends half as many."""
-FIELD_CHARS_MAX: Final = 4_096
 NOT_RECORDED_SECONDS: Final = 5.0
 """Beyond the wait for the bank: a disk that takes longer is out of order, and the customer is told so."""
-_HERE: Final = "here"
-"""Marks an address that a gateway's own host was asked at already, so that nobody is sent round in circles."""
+RETURN: Final = "/return/"
+PREFIXES: Final = ("/pay/", RETURN)
+"""Who asks for these is a person, and is shown pages."""
+_PREFETCHING: Final = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 
 
 async def pay(request: web.Request) -> web.StreamResponse:
@@ -52,7 +52,7 @@ async def pay_action(request: web.Request) -> web.StreamResponse:
     number = engine.links.read_pay(request.match_info["id"])
     if number is None:
         return _unknown(request, "pay")
-    action = (await _fields(request)).get("action", "")
+    action = (await read_fields(request)).get("action", "")
     match action:
         case "another":
             view = await engine.cashier.try_another(number)
@@ -71,19 +71,38 @@ async def bank_return(request: web.Request) -> web.StreamResponse:
     found = engine.links.read_return(request.match_info["attempt"])
     if found is None:
         return _unknown(request, "return")
-    fields = await _fields(request)
+    fields = await read_fields(request)
     try:
         async with asyncio.timeout(service.engine.return_wait_seconds + NOT_RECORDED_SECONDS):
             view = await engine.cashier.returned(*found, fields)
     except TimeoutError:
-        # Nothing can be recorded just now. What the bank sent exists nowhere else, so the page carries it.
-        return page("busy", status=503, fields=fields, again_url=request.path)
+        return await busy(request, 503)
     return show(request, view)
 
 
 async def nothing(request: web.Request) -> web.Response:
     """HEAD: says that there is a page, and starts nothing."""
-    return web.Response(headers=HEADERS, content_type="text/html", charset="utf-8")
+    return web.Response(headers=HEADERS)
+
+
+async def busy(request: web.Request, status: int) -> web.Response:
+    """We cannot go on just now. What a bank sent may exist nowhere else, so the page carries it for another try."""
+    came_back = request.path.startswith(RETURN)
+    fields = await read_fields(request) if came_back else {}
+    return page(
+        "busy",
+        status=status,
+        locale=preferred(request.headers.get("Accept-Language")),
+        fields=fields,
+        again_url=request.path,
+        came_back=came_back,
+    )
+
+
+def unknown_page(request: web.Request, status: int = 404) -> web.Response:
+    """There is nothing at this address, in the language that the browser asks for."""
+    locale = preferred(request.headers.get("Accept-Language"))
+    return page("unknown", status=status, locale=locale)
 
 
 def show(request: web.Request, view: View) -> web.StreamResponse:
@@ -93,82 +112,53 @@ def show(request: web.Request, view: View) -> web.StreamResponse:
         return _unknown(request, "view")
     payment = view.payment
     shop = request.app[SHOPS].by_name[payment.shop]
-    title = shop.title or urlsplit(payment.return_url).hostname or ""
-    common: dict[str, Any] = {"locale": payment.locale, "payment": payment, "title": title}
-    pay_url = engine.links.pay_url(payment.number)
+    if isinstance(view, Back):
+        return _go(shop_url(payment, shop, engine.deadlines.now_ms()))
+    common: dict[str, Any] = {
+        "locale": payment.locale,
+        "payment": payment,
+        "title": shop.title or urlsplit(payment.return_url).hostname or "",
+    }
+    if isinstance(view, HandOver):
+        elsewhere = request.app[REGISTERED].elsewhere(request, view)
+        return _go(elsewhere) if elsewhere else _hand_over(view.attempt, common)
+    # The pages' own forms stay on the host that the customer is on.
+    common["pay_url"] = f"/pay/{engine.links.pay_id(payment.number)}"
     match view:
-        case Back():
-            location = shop_url(payment, shop, engine.deadlines.now_ms())
-            headers = {"Location": location, "Cache-Control": "no-store"}
-            return web.Response(status=303, headers=headers)
-        case HandOver(attempt=attempt):
-            redirect = attempt.redirect
-            assert redirect is not None, "only what has a token is handed over"
-            elsewhere = _registered_elsewhere(request, engine, payment.number, attempt.gateway)
-            if elsewhere is not None:
-                headers = {"Location": elsewhere, "Cache-Control": "no-store"}
-                return web.Response(status=303, headers=headers)
-            host = urlsplit(redirect.url).hostname or ""
-            return page("handover", redirect=redirect, bank_host=host, **common)
         case Offer():
-            return page("offer", pay_url=pay_url, **common)
+            return page("offer", **common)
         case Choice(another=another):
-            return page("choice", pay_url=pay_url, another=another, **common)
+            return page("choice", another=another, **common)
         case Wait():
-            return page("wait", pay_url=pay_url, **common)
+            return page("wait", **common)
         case NoGateway():
-            return page("no_gateway", status=503, pay_url=pay_url, **common)
+            return page("no_gateway", status=503, **common)
 
 
-def _registered_elsewhere(
-    request: web.Request, engine: Engine, number: int, gateway: str
-) -> str | None:
-    """The address on the host that this gateway's contract registered, if the customer is on another.
-
-    Banks compare the Referer, so the page that hands over must be served there. The same token is handed over there,
-    because it is asked for again within seconds.
-    """
-    url = engine.links.pay_url(number, gateway)
-    if urlsplit(url).netloc in {request.host, urlsplit(engine.links.pay_url(number)).netloc}:
-        return None
-    return None if _HERE in request.query else f"{url}?{_HERE}=1"
+def _hand_over(attempt: Attempt, common: dict[str, Any]) -> web.Response:
+    redirect = attempt.redirect
+    assert redirect is not None, "only what has a token is handed over"
+    host = urlsplit(redirect.url).hostname or ""
+    return page("handover", redirect=redirect, bank_host=host, **common)
 
 
-async def _fields(request: web.Request) -> dict[str, str]:
-    """Query and form in one mapping; the first of two with the same name wins. What is no form brings nothing."""
-    pairs = parse_qsl(request.query_string, keep_blank_values=True, errors="replace")
-    if request.method == "POST" and request.content_type == "application/x-www-form-urlencoded":
-        try:
-            body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            body = b""
-        pairs += _pairs(body)
-    fields: dict[str, str] = {}
-    for name, value in pairs[:FIELDS_MAX]:
-        fields.setdefault(name[:FIELD_CHARS_MAX], value[:FIELD_CHARS_MAX])
-    return fields
-
-
-def _pairs(body: bytes) -> list[tuple[str, str]]:
-    text = body.decode("utf-8", "replace")
-    try:
-        return parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=FIELDS_MAX)
-    except ValueError:
-        return []
+def _go(location: str) -> web.Response:
+    """To another address, by GET whatever the browser came with."""
+    return web.Response(status=303, headers={"Location": location, "Cache-Control": "no-store"})
 
 
 def _is_prefetch(request: web.Request) -> bool:
-    purpose = request.headers.get("Sec-Purpose", "") + request.headers.get("Purpose", "")
-    return "prefetch" in purpose or "prerender" in purpose
+    """Whether the browser only wants to have the page in case that it is wanted."""
+    for header in _PREFETCHING:
+        purpose = request.headers.get(header)
+        if purpose is not None and purpose.lower().startswith(("prefetch", "prerender", "preview")):
+            return True
+    return False
 
 
 def _unknown(request: web.Request, kind: str) -> web.Response:
     request.app[TALLY].forged(kind)
-    return page("unknown", status=404, locale=_locale(request.headers))
-
-
-def _locale(headers: Mapping[str, str]) -> str:
-    return "en" if headers.get("Accept-Language", "").startswith("en") else "fa"
+    return unknown_page(request)
 
 
 def routes() -> list[web.RouteDef]:
@@ -181,4 +171,5 @@ def routes() -> list[web.RouteDef]:
         web.head("/return/{attempt}", nothing),
         web.post("/return/{attempt}", bank_return),
         web.get("/assets/{name}", asset),
+        web.get("/favicon.ico", no_icon),
     ]

@@ -5,16 +5,18 @@ Referer shows the origin, because banks compare it with the registered domain. T
 browsers apply it to every hop after the submit, and banks hop.
 """
 
+import hashlib
 from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from gatewayd.core.payment import Payment
 from gatewayd.web.texts import TEXTS, digits, money
 
 HEADERS: Final = {
+    "Content-Type": "text/html; charset=utf-8",
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self';"
@@ -25,19 +27,42 @@ HEADERS: Final = {
     "X-Robots-Tag": "noindex",
 }
 _HERE: Final = Path(__file__).parent
-ASSETS: Final = {
-    "style.css": ("text/css", (_HERE / "assets" / "style.css").read_bytes()),
-    "handover.js": ("text/javascript", (_HERE / "assets" / "handover.js").read_bytes()),
-}
-_TEMPLATES: Final = Environment(
-    loader=FileSystemLoader(_HERE / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    auto_reload=False,
-)
-_TEMPLATES.filters.update(digits=digits, money=money)
+
+
+def _asset(name: str, content_type: str) -> tuple[str, bytes, dict[str, str]]:
+    """A file of ours: its name, which changes with its content so that it may be kept for ever; itself; its headers."""
+    body = (_HERE / "assets" / name).read_bytes()
+    stem, _, suffix = name.partition(".")
+    headers = {
+        "Content-Type": f"{content_type}; charset=utf-8",
+        "Cache-Control": "public, max-age=31536000, immutable",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return f"{stem}.{hashlib.sha256(body).hexdigest()[:12]}.{suffix}", body, headers
+
+
+_STYLE: Final = _asset("style.css", "text/css")
+_SCRIPT: Final = _asset("handover.js", "text/javascript")
+_ASSETS: Final = {name: (body, headers) for name, body, headers in (_STYLE, _SCRIPT)}
+
+
+def _templates() -> dict[str, Template]:
+    """Every page, compiled."""
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters.update(digits=digits, money=money)
+    environment.globals.update(style=f"/assets/{_STYLE[0]}", script=f"/assets/{_SCRIPT[0]}")
+    names = environment.list_templates(["html"])
+    return {name.removesuffix(".html"): environment.get_template(name) for name in names}
+
+
+_TEMPLATES: Final = _templates()
 
 
 def page(
@@ -50,23 +75,21 @@ def page(
     **values: Any,
 ) -> web.Response:
     """The page `name` in the customer's language. `title` is the shop's name."""
-    text = _TEMPLATES.get_template(f"{name}.html").render(
+    text = _TEMPLATES[name].render(
         t=TEXTS[locale], locale=locale, payment=payment, shop_title=title, **values
     )
-    return web.Response(
-        status=status, text=text, content_type="text/html", charset="utf-8", headers=HEADERS
-    )
+    return web.Response(status=status, body=text.encode(), headers=HEADERS)
 
 
 async def asset(request: web.Request) -> web.Response:
     """`GET /assets/{name}`: the one style sheet and the one script."""
-    found = ASSETS.get(request.match_info["name"])
+    found = _ASSETS.get(request.match_info["name"])
     if found is None:
         raise web.HTTPNotFound
-    content_type, body = found
-    return web.Response(
-        body=body,
-        content_type=content_type,
-        charset="utf-8",
-        headers={"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"},
-    )
+    body, headers = found
+    return web.Response(body=body, headers=headers)
+
+
+async def no_icon(request: web.Request) -> web.Response:
+    """`GET /favicon.ico`: browsers ask for it by themselves, and would complain of a 404."""
+    return web.Response(status=204, headers={"Cache-Control": "public, max-age=86400"})

@@ -9,7 +9,8 @@ from gatewayd.core.payment import Payment
 from gatewayd.core.settings import ServiceSettings
 from gatewayd.engine.engine import Engine
 from gatewayd.journal.store import Row
-from gatewayd.web.addresses import Addresses
+from gatewayd.web.load import Load
+from gatewayd.web.registered import Registered
 from gatewayd.web.shops import Shops
 
 
@@ -50,7 +51,8 @@ class Tally(Protocol):
 ENGINE: web.AppKey[Engine] = web.AppKey("engine", Engine)
 SERVICE: web.AppKey[ServiceSettings] = web.AppKey("service", ServiceSettings)
 SHOPS: web.AppKey[Shops] = web.AppKey("shops", Shops)
-ADDRESSES: web.AppKey[Addresses] = web.AppKey("addresses", Addresses)
+LOAD: web.AppKey[Load] = web.AppKey("load", Load)
+REGISTERED: web.AppKey[Registered] = web.AppKey("registered", Registered)
 PAST: web.AppKey[Past] = web.AppKey("past", Past)
 TALLY: web.AppKey[Tally] = web.AppKey("tally", Tally)
 WHY_NOT: web.AppKey[Callable[[], str | None]] = web.AppKey("why_not", Callable)  # type: ignore[arg-type]  # as above

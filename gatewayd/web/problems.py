@@ -1,13 +1,19 @@
 """Errors of the API as RFC 9457 problems: a stable `code` for programs, a sentence for people, the field at fault.
 
-A problem never repeats what was sent: values may be secrets or a payer's data.
+A problem never repeats what was sent: values may be secrets or a payer's data. Only names of fields are repeated, for
+whoever misspelt one must find it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from aiohttp import web
+
+INVALID: Final = "request_invalid"
+NAME_CHARS_MAX: Final = 60
+"""How much is repeated of a name that somebody made up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +23,7 @@ class FieldError:
     path: str
     """The field, such as `amount` or `payer.mobile`."""
     detail: str
+    code: str = INVALID
 
 
 class Problem(Exception):
@@ -28,7 +35,7 @@ class Problem(Exception):
         code: str,
         detail: str,
         *,
-        errors: tuple[FieldError, ...] = (),
+        errors: Sequence[FieldError] = (),
         retry_after_seconds: int | None = None,
         **more: Any,
     ) -> None:
@@ -40,8 +47,8 @@ class Problem(Exception):
         self.retry_after_seconds = retry_after_seconds
         self.more = more
 
-    def answer(self) -> web.Response:
-        """The HTTP answer."""
+    def answer(self, request_id: str | None = None) -> web.Response:
+        """The HTTP answer. By `request_id` a complaint about it is found in the log."""
         document: dict[str, Any] = {
             "type": f"urn:gatewayd:problem:{self.code}",
             "title": self.code.replace("_", " ").capitalize(),
@@ -50,22 +57,29 @@ class Problem(Exception):
             "code": self.code,
             **self.more,
         }
+        if request_id is not None:
+            document["instance"] = f"urn:gatewayd:request:{request_id}"
         if self.errors:
             document["param"] = self.errors[0].path
-            document["errors"] = [{"path": e.path, "detail": e.detail} for e in self.errors]
-        headers = {"Cache-Control": "no-store"}
+            document["errors"] = [
+                {"path": each.path, "code": each.code, "detail": each.detail}
+                for each in self.errors
+            ]
+        headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
         if self.retry_after_seconds is not None:
             headers["Retry-After"] = str(self.retry_after_seconds)
         if self.status == web.HTTPUnauthorized.status_code:
             headers["WWW-Authenticate"] = "Bearer"
-        return web.Response(
-            status=self.status,
-            body=orjson.dumps(document),
-            content_type="application/problem+json",
-            headers=headers,
-        )
+        return web.Response(status=self.status, body=orjson.dumps(document), headers=headers)
 
 
-def invalid(path: str, detail: str, code: str = "request_invalid") -> Problem:
+def invalid(path: str, detail: str) -> Problem:
     """A request whose field `path` is wrong."""
-    return Problem(422, code, f"{path}: {detail}", errors=(FieldError(path, detail),))
+    return invalid_fields([FieldError(path, detail)])
+
+
+def invalid_fields(errors: Sequence[FieldError]) -> Problem:
+    """A request with at least one wrong field. What they have in common names the problem."""
+    codes = {error.code for error in errors}
+    detail = "; ".join(f"{error.path}: {error.detail}" for error in errors)
+    return Problem(422, codes.pop() if len(codes) == 1 else INVALID, detail, errors=errors)

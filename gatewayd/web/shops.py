@@ -2,22 +2,27 @@
 
 import hashlib
 import hmac
+import string
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from typing import Final
+from urllib.parse import quote, unquote_plus, urlsplit
 
 from aiohttp import web
 
 from gatewayd.core.hosts import is_loopback
 from gatewayd.core.payment import Payment
-from gatewayd.core.settings import ShopSettings
+from gatewayd.core.settings import TEST_KEY, ShopSettings
 from gatewayd.core.status import Status, status_of
 from gatewayd.engine.telling import public_id
-from gatewayd.web.problems import Problem, invalid
+from gatewayd.web.problems import Problem
 
-RETURN_URL_CHARS_MAX = 2_000
+RETURN_URL_CHARS_MAX: Final = 2_000
 """Browsers and proxies agree on addresses up to this length."""
-TEST_PREFIX = "gwk_test_"
+_OURS: Final = frozenset({"payment_id", "order_id", "status", "timestamp", "signature"})
+"""What we add to the query of a return_url; a parameter of the shop's by such a name gives way."""
+_AS_THEY_ARE: Final = string.printable.strip()
+"""Every ASCII character that an address may hold, `%` among them: what is encoded stays so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ class Shops:
         self.by_name: Mapping[str, ShopSettings] = {shop.name: shop for shop in shops}
         self._callers = {
             _digest(key.secret.reveal()): Caller(
-                shop, key.id, key.secret.reveal().startswith(TEST_PREFIX)
+                shop, key.id, key.secret.reveal().startswith(TEST_KEY)
             )
             for shop in self.by_name.values()
             for key in shop.keys
@@ -55,47 +60,61 @@ class Shops:
 
 
 def checked_return_url(url: str, shop: ShopSettings) -> str:
-    """`url` if a customer may be sent there; Problem 422 that names the rule if not."""
-    if len(url) > RETURN_URL_CHARS_MAX or not url.isprintable() or " " in url or "\\" in url:
-        raise invalid("return_url", "not an address, or too long a one")
+    """`url`, in ASCII, if a customer may be sent there; ValueError that names the rule if not.
+
+    Nothing is let through that browsers read in another way than this does: they take a backslash for a slash, drop
+    tabs and line ends, and map letters outside of ASCII in a host to others.
+    """
+    if len(url) > RETURN_URL_CHARS_MAX:
+        raise ValueError(f"may have {RETURN_URL_CHARS_MAX} characters at most")
+    if any(character <= " " or character in "\\\x7f" for character in url):
+        raise ValueError("must not hold blanks, control characters or backslashes")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
     except ValueError:
-        raise invalid("return_url", "not an address") from None
+        raise ValueError("is not an address") from None
     if not host or parts.scheme not in {"http", "https"}:
-        raise invalid("return_url", "must be an absolute https address")
-    if parts.username is not None or parts.password is not None:
-        raise invalid("return_url", "must not hold a user name")
-    if parts.fragment:
-        raise invalid("return_url", "must not hold a fragment (#…)")
+        raise ValueError("must be an absolute address that begins with https://")
+    if "@" in parts.netloc:
+        raise ValueError("must not hold a user name or password")
+    if "#" in url:
+        raise ValueError("must not hold a fragment (#…)")
+    if not parts.netloc.isascii():
+        raise ValueError("must have its host in ASCII letters (xn--… for others)")
     if host not in shop.return_hosts:
-        raise invalid("return_url", "its host is not on the shop's list of return hosts")
+        raise ValueError("has a host that is not on the shop's list of return hosts")
     if parts.scheme == "http" and not (shop.allow_http or is_loopback(host)):
-        raise invalid("return_url", "must be https")
-    return url
+        raise ValueError("must begin with https://")
+    try:
+        ascii_url = quote(url, safe=_AS_THEY_ARE)
+    except UnicodeEncodeError:
+        raise ValueError("is not text") from None
+    if len(ascii_url) > RETURN_URL_CHARS_MAX:
+        raise ValueError(f"may have {RETURN_URL_CHARS_MAX} characters at most, percent-encoded")
+    return ascii_url
 
 
 def shop_url(payment: Payment, shop: ShopSettings, now_ms: int) -> str:
     """Where the customer goes back to: the shop's address with the payment's status, signed."""
-    status, timestamp = str(status_of(payment)), str(now_ms // 1000)
-    signature = sign(payment, status, timestamp, shop)
-    ours = {
-        "payment_id": public_id(payment.number),
-        "order_id": payment.order_id,
-        "status": status,
-        "timestamp": timestamp,
-        "signature": signature,
-    }
-    parts = urlsplit(payment.return_url)
-    theirs = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if k not in ours]
-    return urlunsplit(parts._replace(query=urlencode([*theirs, *ours.items()])))
+    status, timestamp = status_of(payment), str(now_ms // 1000)
+    base, _, query = payment.return_url.partition("?")
+    theirs = [
+        part
+        for part in query.split("&")
+        if part and unquote_plus(part.partition("=")[0]) not in _OURS
+    ]
+    ours = (
+        f"payment_id={public_id(payment.number)}&order_id={quote(payment.order_id, safe='')}"
+        f"&status={status}&timestamp={timestamp}&signature={sign(payment, status, timestamp, shop)}"
+    )
+    return f"{base}?{'&'.join([*theirs, ours])}"
 
 
-def sign(payment: Payment, status: Status | str, timestamp: str, shop: ShopSettings) -> str:
+def sign(payment: Payment, status: Status, timestamp: str, shop: ShopSettings) -> str:
     """Lower-case hex HMAC-SHA256 of `payment_id|order_id|status|timestamp` with the shop's return_secret."""
-    text = "|".join((public_id(payment.number), payment.order_id, status, timestamp))
-    return hmac.new(shop.return_secret.reveal().encode(), text.encode(), hashlib.sha256).hexdigest()
+    text = f"{public_id(payment.number)}|{payment.order_id}|{status}|{timestamp}"
+    return hmac.digest(shop.return_secret.reveal().encode(), text.encode(), "sha256").hex()
 
 
 def _digest(key: str) -> bytes:

@@ -1,6 +1,7 @@
 """What customers read, in Persian and English, and how numbers are written for reading.
 
-Persian digits are for reading; what is to be copied or read to somebody (a tracking code) keeps plain ones.
+Persian digits are for reading; what is to be copied or read to somebody (a tracking code) keeps plain ones. Where we do
+not know whether money has moved, the text says so, says what happens next, and that paying again is not needed.
 """
 
 from collections.abc import Mapping
@@ -18,34 +19,49 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "amount": "مبلغ",
         "order": "شمارهٔ سفارش",
         "tracking": "کد رهگیری",
-        "to_bank": "انتقال به درگاه بانک",
-        "to_bank_text": "در حال انتقال به صفحهٔ پرداخت بانک هستید. اگر خودکار منتقل نشدید، دکمهٔ زیر را بزنید.",
-        "check_address": "پیش از وارد کردن مشخصات کارت، نشانی صفحهٔ بانک را بررسی کنید.",
-        "go_to_bank": "رفتن به صفحهٔ بانک",
+        "destination": "نشانی درگاه",
+        "to_bank": "انتقال به درگاه پرداخت",
+        "to_bank_text": (
+            "در حال انتقال به صفحهٔ پرداخت هستید. اگر به‌صورت خودکار منتقل نشدید، دکمهٔ زیر را بزنید."
+        ),
+        "check_address": "پیش از وارد کردن اطلاعات کارت، نشانی صفحهٔ پرداخت را بررسی کنید.",
+        "go_to_bank": "رفتن به درگاه پرداخت",
         "failed": "پرداخت انجام نشد",
-        "failed_text": "این بار پرداخت به نتیجه نرسید. می‌توانید به فروشگاه برگردید یا با درگاه دیگری دوباره تلاش کنید.",
-        "money_back": "اگر مبلغی از حساب شما کم شده باشد، بانک آن را خودکار برمی‌گرداند؛ حداکثر تا ۷۲ ساعت.",
+        "failed_text": (
+            "این پرداخت به نتیجه نرسید. می‌توانید به فروشگاه برگردید یا با درگاه دیگری دوباره پرداخت کنید."
+        ),
+        "money_back": "اگر مبلغی از حساب شما کم شده باشد، حداکثر تا ۷۲ ساعت به حسابتان برمی‌گردد.",
         "back_to_shop": "بازگشت به فروشگاه",
-        "try_another": "تلاش با درگاه دیگر",
-        "choice": "پرداخت شما باز است",
-        "choice_text": "هنوز نتیجه‌ای از بانک نرسیده است. پرداخت را ادامه می‌دهید؟",
+        "try_another": "پرداخت با درگاه دیگر",
+        "choice": "پرداخت شما ناتمام است",
+        "choice_text": "هنوز نتیجه‌ای از بانک نرسیده است. می‌خواهید پرداخت را ادامه دهید؟",
+        "choice_paid": (
+            "اگر مبلغ از حساب شما کم شده است، دوباره پرداخت نکنید؛ یا سفارش شما پرداخت‌شده ثبت می‌شود،"
+            " یا مبلغ حداکثر تا ۷۲ ساعت به حسابتان برمی‌گردد."
+        ),
         "go_on": "ادامه در همان درگاه",
         "wait": "در حال بررسی پرداخت",
         "wait_text": (
-            "بانک هنوز پاسخ قطعی نداده است. لطفاً دوباره پرداخت نکنید؛ نتیجه تا چند دقیقهٔ دیگر روشن می‌شود و به فروشگاه"
-            " اعلام خواهد شد."
+            "بانک هنوز پاسخ قطعی نداده است. لطفاً دوباره پرداخت نکنید. نتیجه معمولاً تا چند دقیقهٔ دیگر"
+            " مشخص می‌شود و آن را به فروشگاه اعلام می‌کنیم."
         ),
+        "wait_money": "اگر پرداخت نهایی نشود، مبلغی که از حسابتان کم شده است حداکثر تا ۷۲ ساعت برمی‌گردد.",
         "look_again": "بررسی دوباره",
-        "no_gateway": "درگاه‌های بانکی پاسخ نمی‌دهند",
-        "no_gateway_text": "هیچ مبلغی از حساب شما کم نشده است. چند لحظهٔ دیگر دوباره تلاش کنید.",
+        "no_gateway": "درگاه‌های پرداخت پاسخ نمی‌دهند",
+        "no_gateway_text": "در این تلاش مبلغی از حساب شما کم نشد. چند لحظهٔ دیگر دوباره تلاش کنید.",
         "again": "تلاش دوباره",
         "unknown": "این نشانی معتبر نیست",
-        "unknown_text": "پرداختی با این نشانی پیدا نشد. از صفحهٔ فروشگاه دوباره شروع کنید.",
-        "busy": "چند لحظه صبر کنید",
-        "busy_text": (
-            "پاسخ بانک را گرفتیم، اما همین حالا نمی‌توانیم آن را ثبت کنیم. دکمهٔ زیر را بزنید تا دوباره بررسی شود."
+        "unknown_text": "پرداختی با این نشانی پیدا نشد. لطفاً از سایت فروشگاه دوباره شروع کنید.",
+        "unknown_paid": (
+            "اگر پرداخت کرده‌اید و از صفحهٔ بانک به اینجا رسیده‌اید، دوباره پرداخت نکنید و با پشتیبانی فروشگاه"
+            " تماس بگیرید."
         ),
-        "check_again": "بررسی دوباره",
+        "busy": "چند لحظه صبر کنید",
+        "busy_text": "الان نمی‌توانیم ادامه دهیم. چند لحظهٔ دیگر دکمهٔ زیر را بزنید.",
+        "busy_return_text": (
+            "پاسخ بانک رسیده است، اما در این لحظه نمی‌توانیم آن را ثبت کنیم. لطفاً دوباره پرداخت نکنید و چند"
+            " لحظهٔ دیگر دکمهٔ زیر را بزنید."
+        ),
     },
     "en": {
         "direction": "ltr",
@@ -54,32 +70,57 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "amount": "Amount",
         "order": "Order",
         "tracking": "Tracking code",
-        "to_bank": "Going to the bank's page",
-        "to_bank_text": "You are being taken to the bank's payment page. If nothing happens, press the button.",
-        "check_address": "Check the address of the bank's page before you enter your card's details.",
-        "go_to_bank": "Go to the bank's page",
+        "destination": "Gateway's address",
+        "to_bank": "Going to the payment page",
+        "to_bank_text": (
+            "You are being taken to the payment page. If nothing happens, press the button below."
+        ),
+        "check_address": (
+            "Check the address of the payment page before you enter your card's details."
+        ),
+        "go_to_bank": "Go to the payment page",
         "failed": "The payment was not made",
-        "failed_text": "This try did not succeed. You can go back to the shop or try again with another gateway.",
-        "money_back": "If money has left your account, the bank returns it by itself, within 72 hours at most.",
+        "failed_text": (
+            "This payment did not succeed. You can go back to the shop or pay through another gateway."
+        ),
+        "money_back": (
+            "If money has left your account, it will be back there within 72 hours at most."
+        ),
         "back_to_shop": "Back to the shop",
-        "try_another": "Try another gateway",
-        "choice": "Your payment is open",
-        "choice_text": "The bank has not told us a result yet. Do you want to go on?",
+        "try_another": "Pay through another gateway",
+        "choice": "Your payment is unfinished",
+        "choice_text": "The bank has not told us a result yet. Do you want to go on with the payment?",
+        "choice_paid": (
+            "If money has left your account, do not pay again: either your order will be marked as paid,"
+            " or the money will be back within 72 hours at most."
+        ),
         "go_on": "Go on at the same gateway",
         "wait": "We are checking your payment",
         "wait_text": (
-            "The bank has not given a definite answer yet. Please do not pay again; the result will be clear within"
-            " minutes, and the shop will be told."
+            "The bank has not given a definite answer yet. Please do not pay again. The result is usually clear"
+            " within minutes, and we will tell the shop."
         ),
-        "look_again": "Look again",
-        "no_gateway": "The banks' gateways do not answer",
-        "no_gateway_text": "No money has left your account. Try again in a moment.",
+        "wait_money": (
+            "If the payment does not go through, money that has left your account will be back within 72 hours"
+            " at most."
+        ),
+        "look_again": "Check again",
+        "no_gateway": "The payment gateways do not answer",
+        "no_gateway_text": "This try took no money from your account. Try again in a moment.",
         "again": "Try again",
         "unknown": "This address is not valid",
-        "unknown_text": "There is no payment at this address. Start again from the shop's page.",
+        "unknown_text": (
+            "There is no payment at this address. Please start again from the shop's site."
+        ),
+        "unknown_paid": (
+            "If you have paid and came here from the bank's page, do not pay again; contact the shop's support."
+        ),
         "busy": "One moment, please",
-        "busy_text": "We have the bank's answer but cannot record it just now. Press the button to check again.",
-        "check_again": "Check again",
+        "busy_text": "We cannot go on just now. Press the button below in a moment.",
+        "busy_return_text": (
+            "The bank's answer is here, but we cannot record it just now. Please do not pay again; press the"
+            " button below in a moment."
+        ),
     },
 }
 
@@ -98,3 +139,12 @@ def money(rial: int, locale: str) -> str:
     if rest:
         return in_rial
     return f"{digits(whole, locale)} {texts['toman']} ({in_rial})"
+
+
+def preferred(accept_language: str | None) -> str:
+    """The first of our languages that a browser asks for; Persian if it asks for none of them."""
+    for wanted in (accept_language or "").split(","):
+        language = wanted.partition(";")[0].strip().lower().partition("-")[0]
+        if language in TEXTS:
+            return language
+    return "fa"

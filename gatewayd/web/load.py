@@ -1,0 +1,42 @@
+"""How much is being served just now: requests in flight, of everybody and per client.
+
+Clients are not limited where their address is that of a trusted proxy, which stands for many.
+"""
+
+from collections import Counter
+
+from gatewayd.core.settings import WebSettings
+from gatewayd.web.addresses import Addresses
+
+
+class Load:
+    """One per public listener."""
+
+    def __init__(self, settings: WebSettings, addresses: Addresses) -> None:
+        self._of_client: Counter[str] = Counter()
+        self._per_client_max = settings.connections_per_address_max
+        self._in_flight_max = settings.requests_in_flight_max
+        self._addresses = addresses
+        self.in_flight = 0
+
+    @property
+    def is_high(self) -> bool:
+        """Whether so much is in flight that new payments must wait."""
+        return self.in_flight > self._in_flight_max
+
+    def enter(self, client: str) -> bool:
+        """Count a request in; False, and it is not counted, if this client has as many as it may have."""
+        if self._of_client[client] >= self._per_client_max and not self._addresses.is_trusted(
+            client
+        ):
+            return False
+        self._of_client[client] += 1
+        self.in_flight += 1
+        return True
+
+    def leave(self, client: str) -> None:
+        """The counterpart of an `enter` that was True."""
+        self.in_flight -= 1
+        self._of_client[client] -= 1
+        if not self._of_client[client]:
+            del self._of_client[client]

@@ -6,7 +6,7 @@ import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gatewayd.core.settings import ConnectionSettings
 from gatewayd.core.terms import Lost, Operation
@@ -198,6 +198,11 @@ async def ask(
 async def one_answer(
     script: Script, seconds: float = LONG, settings: ConnectionSettings = SETTINGS
 ) -> Reply | Lost:
-    """What one call to a bank that plays `script` ends in."""
-    async with serving(script) as server, client(settings) as transport:
+    """What one call to a bank that plays `script` ends in; the time is for the exchange, not for connecting."""
+    async with (
+        serving(script) as server,
+        client(replace(settings, warm=1), base_urls=(server.url,)) as transport,
+    ):
+        if seconds < LONG:
+            await transport.warm()
         return await ask(transport, server.url, seconds=seconds)

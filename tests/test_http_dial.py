@@ -257,7 +257,7 @@ async def test_one_address_that_swallows_everything_leaves_time_for_the_next(
         serving(silent, host="127.0.0.7", port=server.port) as dead,
         client(
             replace(SETTINGS, ca_file=authority.file),
-            connect_seconds=10 * SHORT,
+            connect_seconds=16 * SHORT,
             lookup=Resolver("127.0.0.7", "127.0.0.1"),
         ) as transport,
     ):

@@ -238,7 +238,11 @@ async def test_an_answer_that_comes_too_late_meets_no_other_question() -> None:
         await late.wait()
         await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate")
 
-    async with serving(numbered([dawdle, answer_all])) as server, client(ONE) as transport:
+    async with (
+        serving(numbered([dawdle, answer_all])) as server,
+        client(replace(ONE, warm=1), base_urls=(server.url,)) as transport,
+    ):
+        await transport.warm()
         assert Lost(reached=True, cause=LostCause.REPLY_TIMEOUT) == await ask(
             transport, server.url, seconds=SHORT
         )
@@ -287,11 +291,11 @@ async def test_calls_beyond_the_limit_take_turns() -> None:
 
 async def test_the_line_is_limited_and_a_wait_in_it_ends() -> None:
     settings = replace(SETTINGS, connections_max=1, waiting_max=1)
-    async with serving(hang) as server, client(settings, connect_seconds=SHORT) as transport:
+    async with serving(hang) as server, client(settings) as transport:
         loop = asyncio.get_running_loop()
         first = loop.create_task(ask(transport, server.url))
         await until_open(transport, 1)
-        second = loop.create_task(ask(transport, server.url))
+        second = loop.create_task(ask(transport, server.url, seconds=SHORT))
         await asyncio.sleep(0)
         third = await ask(transport, server.url)
 

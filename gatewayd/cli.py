@@ -20,6 +20,7 @@ from gatewayd.engine.gateway import contracts
 from gatewayd.io import check as checking
 from gatewayd.io.boot import open_by_gateway
 from gatewayd.io.config import Config, ConfigError, load, overridden
+from gatewayd.io.examples import example
 from gatewayd.io.filelock import Locked
 from gatewayd.io.logs import open_log
 from gatewayd.io.systemd import READY, notify
@@ -42,7 +43,7 @@ app.add_typer(cli_operators.payment, name="payment")
 app.add_typer(cli_operators.gateway, name="gateway")
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration file.")]
-SIMULATED: Final = Path("config/simulated.yaml")
+SIMULATED: Final = example("simulated.yaml")
 
 
 @app.command()
@@ -78,7 +79,10 @@ def run(
 
 @app.command()
 def simulate(
-    config: Annotated[Path, typer.Option(help="Whose contracts the banks know.")] = SIMULATED,
+    config: Annotated[
+        Path,
+        typer.Option(help="Whose contracts the banks know.", show_default="config/simulated.yaml"),
+    ] = SIMULATED,
     listen: Annotated[str, typer.Option(help="HOST:PORT")] = "127.0.0.1:9100",
     payers: Annotated[str, typer.Option(help="page (buttons) or auto (answers at once)")] = "page",
     mix: Annotated[
@@ -108,6 +112,28 @@ def simulate(
         _die(EX_CONFIG, str(error))
     except OSError as error:
         _die(EX_UNAVAILABLE, f"cannot listen on {listen}: {error}")
+
+
+@app.command()
+def demo(
+    seconds: Annotated[
+        float | None, typer.Option(min=1, help="End by itself after so long.", show_default="never")
+    ] = None,
+) -> None:
+    """Everything at once: banks, daemon, a shop, customers, an outage, and what it all came to.
+
+    Exit code 0 only if journal and banks account for every rial.
+    """
+    from gatewayd.demo.stage import run_demo  # noqa: PLC0415 - a daemon does not carry the demo about
+
+    try:
+        accounted = _run(run_demo(seconds=seconds))
+    except StoreError as error:
+        _die(EX_IOERR, str(error))
+    except OSError as error:
+        _die(EX_UNAVAILABLE, str(error))
+    if not accounted:
+        raise typer.Exit(1)
 
 
 @app.command()

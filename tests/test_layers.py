@@ -1,6 +1,6 @@
 """The import graph points down, and the pure parts stay pure: read from the source by ast.
 
-    core <- routing, gateways, journal <- engine <- simulator, io <- web <- world, daemon <- cli
+    core <- routing, gateways, journal <- engine <- simulator, io <- web <- world, daemon <- demo <- cli
 
 What decides about money has no clock, no dice and no network of its own, so that the same inputs
 give the same decision in a test, in the seeded world and in production.
@@ -32,7 +32,8 @@ MAY_IMPORT = {  # besides itself
     "web": INNER | {"simulator"},
     "world": LOWER,
     "daemon": LOWER,
-    "cli": LOWER | {"world", "daemon"},
+    "demo": LOWER | {"daemon"},
+    "cli": LOWER | {"world", "daemon", "demo"},
     "__main__": frozenset({"cli"}),
 }
 

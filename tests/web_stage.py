@@ -297,6 +297,7 @@ async def web_stage(
         tally=tally,
         why_not=lambda: why_not[0] if why_not else None,
     )
+    failure: BaseException | None = None
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     async with asyncio.TaskGroup() as tasks, ClientSession(cookie_jar=DummyCookieJar()) as http:
         running = tasks.create_task(made.run())
@@ -304,11 +305,15 @@ async def web_stage(
         await web.SockSite(runner, listening).start()
         try:
             yield Web(base, app, made, banks, clock, disk, http, log, tally, why_not)
+        except BaseException as error:  # noqa: BLE001  # raised again below, outside of the group
+            failure = error
         finally:
             disk.free.set()
             await runner.cleanup()
             made.stop()
             await running
+    if failure is not None:
+        raise failure
 
 
 class _Ticking:

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from typing import Final, TypeVar
 
 from gatewayd.core import events as ev
-from gatewayd.core import outcomes
+from gatewayd.core import judge, outcomes
 from gatewayd.core import plan as pl
 from gatewayd.core.payment import Attempt, Payment, allows, apply, attempt_of
 from gatewayd.core.settings import EngineSettings
 from gatewayd.core.states import State
-from gatewayd.core.terms import AddressedBy, Lost, Operation, Order, Payer, Receipt
+from gatewayd.core.terms import AddressedBy, Lost, Operation, Order, Payer, Receipt, Traits
 from gatewayd.engine.deadlines import Deadlines
 from gatewayd.engine.drive import drive
 from gatewayd.engine.gateway import GatewaySettings
@@ -139,12 +139,12 @@ class Acting:
             payment,
             ours,
             terminal=terminal_of(gateway),
-            traits=gateway.driver.traits,
+            traits=gateway.traits,
             at_ms=self._now(),
         )
         events: list[ev.Event] = [event]
-        if isinstance(event, ev.Mismatched):
-            reason = f"verified, but the {event.wrong} differs"
+        reason = review_of(event, gateway.traits)
+        if reason:
             events.append(ev.ReviewRaised(at_ms=event.at_ms, reason=reason))
         after = attempt_of(apply(payment, event), attempt)
         settles = after.state is State.VERIFIED and not after.captured and not payment.stopping
@@ -270,6 +270,17 @@ class Acting:
         return self._deadlines.now_ms()
 
 
+def review_of(event: ev.AttemptEvent, traits: Traits) -> str:
+    """Why a person should look at what a verify brought; empty: nobody need."""
+    match event:
+        case ev.Mismatched(wrong=wrong):
+            return f"verified, but the {wrong} differs"
+        case ev.Verified(receipt=receipt) if judge.unsaid(receipt, traits):
+            return "verified before an answer was lost, and the bank does not repeat the amount"
+        case _:
+            return ""
+
+
 def terminal_of(gateway: GatewaySettings) -> str:
     """The terminal that this contract's receipts must name; empty where the contract has none."""
     return str(getattr(gateway.driver, "terminal_id", ""))
@@ -277,7 +288,7 @@ def terminal_of(gateway: GatewaySettings) -> str:
 
 def reference_of(attempt: Attempt, gateway: GatewaySettings) -> tuple[Guard, ...]:
     """The guard on what the attempt's claim is verified by; none where that is the token."""
-    by_reference = gateway.driver.traits.addressed_by is AddressedBy.REFERENCE
+    by_reference = gateway.traits.addressed_by is AddressedBy.REFERENCE
     if not by_reference or attempt.claim is None or attempt.claim.reference is None:
         return ()
     return (reference_guard(gateway.name, attempt.claim.reference),)

@@ -295,13 +295,13 @@ class Cashier:
         return Wait(payment) if unanswered and not isinstance(view, Back) else view
 
     def _can_be_asked(self, attempt: Attempt) -> bool:
-        traits = self._gateways[attempt.gateway].driver.traits
+        traits = self._gateways[attempt.gateway].traits
         return attempt.state is State.WITH_PAYER and traits.ask is not Ask.NOTHING
 
     async def _ask(self, number: int, attempt: int) -> None:
         """Begin to ask this attempt's bank without its payer; one that is asked by a verify waits for its turn."""
         gateway = attempt_of(self._records.get(number), attempt).gateway
-        by_verify = self._gateways[gateway].driver.traits.ask is Ask.VERIFY
+        by_verify = self._gateways[gateway].traits.ask is Ask.VERIFY
         if by_verify:
             others = [each.number for each in self._records.get(number).attempts]
             await self._tending.until_idle(number, others)

@@ -84,7 +84,7 @@ class Engine:
         self.tending = Tending(
             records=self.records,
             acting=self.acting,
-            traits={each.name: each.driver.traits for each in gateways},
+            traits={each.name: each.traits for each in gateways},
             deadlines=self.deadlines,
             settings=service.engine,
             spawn=self._spawn,

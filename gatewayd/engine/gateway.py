@@ -8,7 +8,7 @@ from pydantic import Field
 
 from gatewayd.core.secret import Secret
 from gatewayd.core.settings import ConnectionSettings, Name, Origin
-from gatewayd.core.terms import NOTHING
+from gatewayd.core.terms import NOTHING, Traits
 from gatewayd.gateways.contract import Driver
 from gatewayd.routing.router import Limits
 
@@ -40,6 +40,11 @@ class GatewaySettings(GatewayOptions):
     """One gateway as the engine uses it."""
 
     driver: Driver
+    traits: Traits = field(init=False)
+    """The driver's, worked out once: they are asked for several times per payment."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "traits", self.driver.traits)
 
 
 def contracts(gateways: Iterable[GatewaySettings]) -> Mapping[str, tuple[Mapping[str, str], ...]]:

@@ -152,7 +152,7 @@ class Operating:
             if attempt is None:
                 raise Refused("no attempt of it holds money: see its story")
             driver = self._gateways[attempt.gateway].driver
-            reversible = driver.traits.reverse_within_seconds is not None
+            reversible = self._gateways[attempt.gateway].traits.reverse_within_seconds is not None
             action = pl.Reverse(due_ms=self._deadlines.now_ms(), attempt=attempt.number)
             event = ev.ReverseRequested(at_ms=action.due_ms, attempt=attempt.number)
             if not reversible or not isinstance(driver, Reversible) or not allows(payment, event):
@@ -194,7 +194,7 @@ class Operating:
         if attempt.state not in ASKABLE or self._tending.is_busy(payment.number, attempt.number):
             return None
         now_ms = self._deadlines.now_ms()
-        ask = self._gateways[attempt.gateway].driver.traits.ask
+        ask = self._gateways[attempt.gateway].traits.ask
         if ask is Ask.INQUIRY:
             return pl.Inquire(due_ms=now_ms, attempt=attempt.number)
         keep = ev.VerifyRequested(at_ms=now_ms, attempt=attempt.number, purpose=ev.Purpose.KEEP)

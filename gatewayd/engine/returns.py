@@ -76,7 +76,7 @@ class Returns:
             return
         gateway = self._gateways[ours.gateway]
         claim = self._read(gateway, fields)
-        traits = gateway.driver.traits
+        traits = gateway.traits
         standing = judge.standing(
             claim, ours, amount=payment.amount, terminal=terminal_of(gateway), traits=traits
         )

@@ -104,7 +104,7 @@ class Starting:
         found = []
         for name in self._shop_gateways[shop]:
             gateway = self._gateways[name]
-            traits = gateway.driver.traits
+            traits = gateway.traits
             if (
                 not gateway.retired
                 and gateway.test is test
@@ -189,7 +189,7 @@ class Starting:
         self, payment: Payment, gateway: GatewaySettings, ranking: Ranking, left: float
     ) -> int | None:
         number, attempt = payment.number, len(payment.attempts) + 1
-        traits = gateway.driver.traits
+        traits = gateway.traits
         at_ms = self._deadlines.now_ms()
         request = ev.StartRequested(
             at_ms=at_ms,

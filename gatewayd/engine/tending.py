@@ -163,6 +163,7 @@ class Tending:
 
     async def run(self) -> None:
         """Look after everything that becomes due, for the life of the process."""
+        loop = asyncio.get_running_loop()
         while True:
             now_ms = self._deadlines.now_ms()
             begun = 0
@@ -175,15 +176,15 @@ class Tending:
             if begun == START_AT_ONCE_MAX:
                 await asyncio.sleep(0)
                 continue
-            pause = LOOK_EVERY_SECONDS
+            pause = self._look_every_seconds
             if self._heap:
                 pause = min(pause, max(0.0, (self._heap[0][0] - now_ms) / 1000))
             self._wake.clear()
+            alarm = loop.call_later(pause, self._wake.set)
             try:
-                async with asyncio.timeout(pause):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
+                await self._wake.wait()
+            finally:
+                alarm.cancel()
 
     def _remember(self, number: int, due_ms: int) -> None:
         if self._due.get(number) == due_ms:

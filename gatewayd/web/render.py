@@ -87,7 +87,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
 
 def gateway_object(gateway: GatewaySettings, health: GatewayHealth) -> dict[str, Any]:
     """A gateway with its live health."""
-    traits = gateway.driver.traits
+    traits = gateway.traits
     return {
         "name": gateway.name,
         "object": "gateway",

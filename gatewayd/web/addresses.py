@@ -51,11 +51,11 @@ class Addresses:
     def client(self, peer: str, forwarded_for: Sequence[str]) -> str:
         """The same for a connection from `peer` with these lines of `X-Forwarded-For`."""
         client = peer
-        hops = ",".join(forwarded_for).split(",")
+        hops = [hop for each in ",".join(forwarded_for).split(",") if (hop := each.strip())]
         for hop in reversed(hops[-HOPS_MAX:]):
             if not self.is_trusted(client):
                 break
-            client = hop.strip()
+            client = hop
         return client
 
 

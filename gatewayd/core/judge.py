@@ -87,6 +87,14 @@ def wrong(
     return None
 
 
+def unsaid(receipt: Receipt, traits: Traits) -> bool:
+    """Whether the bank proved a payment without saying that it is of this order: a person should compare.
+
+    It happens where an answer was lost and the bank repeats only that it had been asked before.
+    """
+    return not traits.order_bound and receipt.amount is None
+
+
 def is_no(refusal: Refusal, operation: Operation) -> bool:
     """Whether this refusal is a definite no to `operation`; if not, nothing is known."""
     if refusal.cause is CodeClass.NOT_PAID:

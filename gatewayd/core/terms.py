@@ -269,6 +269,9 @@ class Traits:
     ask: Ask
     addressed_by: AddressedBy
     first_already: FirstAlready
+    order_bound: bool = True
+    """A verify answers for this attempt's order only; False: for whatever its reference names, so that nothing but
+    the amount in the answer says that it is this order's."""
     settles: bool = False
     """A verified payment is only proven; a settle takes the money."""
     refunds: bool = False

@@ -23,7 +23,7 @@ from gatewayd.engine.pump import Pump, Write
 from gatewayd.engine.records import ReadRows, Records
 from gatewayd.engine.returns import Returns
 from gatewayd.engine.starting import Starting
-from gatewayd.engine.tending import Tending
+from gatewayd.engine.tending import LOOK_EVERY_SECONDS, Tending
 from gatewayd.journal.journal import Journal
 from gatewayd.routing.router import Router, RoutingSettings
 
@@ -48,7 +48,9 @@ class Engine:
         last_number: int = 0,
         last_order: int = 0,
         on_commit: Callable[[int, float], None] = lambda _events, _seconds: None,
+        look_every_seconds: float = LOOK_EVERY_SECONDS,
     ) -> None:
+        """`look_every_seconds` is how long the wall clock, which may jump, goes unlooked at."""
         self.service = service
         self.gateways: Mapping[str, GatewaySettings] = {each.name: each for each in gateways}
         self.log = log
@@ -89,6 +91,7 @@ class Engine:
             settings=service.engine,
             spawn=self._spawn,
             log=log,
+            look_every_seconds=look_every_seconds,
         )
         self.starting = Starting(
             records=self.records,

@@ -46,6 +46,7 @@ class Tending:
         settings: EngineSettings,
         spawn: Spawn,
         log: Log,
+        look_every_seconds: float = LOOK_EVERY_SECONDS,
     ) -> None:
         """`spawn` runs a coroutine as a task that nobody loses; False if nothing is begun any more."""
         self._records = records
@@ -55,6 +56,7 @@ class Tending:
         self._settings = settings
         self._spawn = spawn
         self._log = log
+        self._look_every_seconds = look_every_seconds
         self._busy: dict[int, frozenset[int]] = {}
         self._idle_waiters: dict[int, list[asyncio.Future[None]]] = {}
         self._due: dict[int, int] = {}

@@ -178,6 +178,7 @@ def _traits(*, receipt_call: bool, card_lock: bool) -> Traits:
         ask=Ask.INQUIRY if receipt_call else Ask.NOTHING,
         addressed_by=AddressedBy.REFERENCE,
         first_already=FirstAlready.REVIEW,
+        order_bound=False,
         payer_checks=frozenset({"allowed_cards"} if card_lock else ()),
     )
 

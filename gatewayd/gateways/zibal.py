@@ -289,7 +289,8 @@ class Zibal:
             return _refusal(Operation.INQUIRE, code)
         match to_code(take(answer, "status"), "status"):
             case "1" | "2":
-                return (yield from self._refund(token, order.amount, {"tryReverse": True}))
+                taken = receipt.amount or order.amount  # all of it, be it other than ordered
+                return (yield from self._refund(token, taken, {"tryReverse": True}))
             case "15" | "18":
                 return GivenBack(already=True)
             case "16" as status:  # on its way; whether it arrives is to be asked again

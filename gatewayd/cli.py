@@ -1,6 +1,7 @@
 """The command line: every command in a few lines that read its options and call the room that does the work.
 
-Exit codes are sysexits': 75 another daemon has the journal, 74 the disk failed, 78 the configuration is wrong.
+Exit codes are sysexits': 65 the journal cannot be used, 69 an address cannot be had, 74 the disk failed, 75 another
+daemon has the journal, 78 the configuration is wrong.
 """
 
 import asyncio
@@ -19,14 +20,15 @@ from gatewayd.daemon import run as run_daemon
 from gatewayd.engine.gateway import contracts
 from gatewayd.io import check as checking
 from gatewayd.io.boot import open_by_gateway
-from gatewayd.io.config import Config, ConfigError, load, overridden
+from gatewayd.io.config import Config, ConfigError, load, overridden, secrets_of
 from gatewayd.io.examples import example
 from gatewayd.io.filelock import Locked
 from gatewayd.io.logs import open_log
+from gatewayd.io.sqlite_schema import UnusableStore
 from gatewayd.io.systemd import READY, notify
 from gatewayd.journal.store import StoreError
-from gatewayd.simulator.server import serve_simulator
 
+EX_DATAERR: Final = 65
 EX_IOERR: Final = 74
 EX_TEMPFAIL: Final = 75
 EX_CONFIG: Final = 78
@@ -54,7 +56,7 @@ def run(
 ) -> None:
     """The daemon."""
     settings = _load(config, listen=listen, journal=journal)
-    with open_log() as log:
+    with open_log(secrets=secrets_of(settings)) as log:
 
         def ready(daemon: Serving) -> None:
             log.info(
@@ -71,6 +73,10 @@ def run(
             _run(run_daemon(settings, log, ready))
         except Locked as error:
             _die(EX_TEMPFAIL, str(error))
+        except ConfigError as error:
+            _die(EX_CONFIG, *error.complaints)
+        except UnusableStore as error:
+            _die(EX_DATAERR, str(error))
         except StoreError as error:
             _die(EX_IOERR, str(error))
         except OSError as error:
@@ -93,6 +99,8 @@ def simulate(
     seed: Annotated[int | None, typer.Option(help="The same tokens and payers every time")] = None,
 ) -> None:
     """The banks, in their real wire protocols, for tests and demos."""
+    from gatewayd.simulator.server import serve_simulator  # noqa: PLC0415 - a starting daemon needs no banks
+
     settings = _load(config)
     serving = serve_simulator(
         contracts(settings.gateways),

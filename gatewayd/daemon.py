@@ -11,11 +11,11 @@ import random
 import secrets
 import shutil
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -25,6 +25,7 @@ from gatewayd.engine.ports import Log
 from gatewayd.io.boot import Opened, open_journal
 from gatewayd.io.clock import SystemClock
 from gatewayd.io.config import Config
+from gatewayd.io.contract_keeping import check_contracts, keep_contracts
 from gatewayd.io.entropy import Entropy
 from gatewayd.io.housekeeping import Housekeeping
 from gatewayd.io.http import HttpTransport
@@ -49,50 +50,41 @@ class Serving:
     internal_address: str
     engine: Engine
     stop: Callable[[], None]
+    ended: "asyncio.Future[None]"
+    """Done when the daemon has stopped, by itself or on `stop`."""
 
 
 async def run(config: Config, log: Log, ready: Callable[[Serving], None]) -> None:
-    """Serve until SIGTERM or SIGINT. StoreError if the disk fails, Locked if another daemon has the journal."""
+    """Serve until SIGTERM or SIGINT.
+
+    Locked if another daemon has the journal, UnusableStore if it cannot be used, ConfigError if open payments would be
+    left without their contract, StoreError if the disk fails, OSError if an address cannot be had.
+    """
     loop = asyncio.get_running_loop()
-    async with serving(config, log) as (daemon, ended):
+    async with serving(config, log) as daemon:
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, daemon.stop)
         ready(daemon)
-        await ended
+        await daemon.ended
 
 
 @asynccontextmanager
-async def serving(
-    config: Config, log: Log
-) -> AsyncIterator[tuple[Serving, "asyncio.Future[None]"]]:
-    """A daemon that serves inside the block, and a future that is done when it has stopped, by itself or on `stop`."""
+async def serving(config: Config, log: Log) -> AsyncIterator[Serving]:
+    """A daemon that serves inside the block, until it ends by itself or by its `stop`. Raises as `run` does."""
     service = config.service
+    journal = Path(service.journal.path)
     clock = SystemClock()
+    metrics = Metrics()
     async with AsyncExitStack() as stack:
-        metrics = Metrics()
-        opened: Opened = open_journal(service.journal, now_ms=int(clock.wall() * 1000))
+        opened = open_journal(service.journal, now_ms=int(clock.wall() * 1000))
         stack.callback(opened.close)
-        reader = await stack.enter_async_context(SqliteReader(Path(service.journal.path)))
+        contracts = await check_contracts(config, opened.thread)
+        reader = await stack.enter_async_context(SqliteReader(journal))
         transport = HttpTransport(connect_seconds=service.engine.connect_seconds, observer=metrics)
         stack.push_async_callback(transport.close)
         for gateway in config.gateways:
             transport.add(gateway.name, gateway.driver.base_urls, gateway.connections)
-        engine = Engine(
-            service=service,
-            gateways=config.gateways,
-            routing=config.routing,
-            write=opened.thread.write,
-            read_rows=reader.rows,
-            transport=transport,
-            clock=clock,
-            rng=random.Random(secrets.randbits(128)),
-            make_salt=Entropy().take,
-            link_key=opened.link_key,
-            log=log,
-            last_number=opened.last_number,
-            last_order=opened.last_order,
-            on_commit=metrics.committed,
-        )
+        engine = _engine(config, opened, reader, transport, metrics, log)
         opened.adopt_into(engine.journal)
         housekeeping = Housekeeping(
             engine=engine,
@@ -101,60 +93,109 @@ async def serving(
             metrics=metrics,
             clock=clock,
             log=log,
-            free_bytes=lambda: shutil.disk_usage(Path(service.journal.path).parent).free,
+            free_bytes=lambda: shutil.disk_usage(journal.parent).free,
         )
         await housekeeping.restore_router()
         public = build_app(engine=engine, past=reader, tally=metrics, why_not=housekeeping.why_not)
-        internal = build_internal_app(render_metrics=metrics.render)
-        operators = build_operators_app(engine.operating)
-        runners = [
+        faces = (
             _runner(public, service.web.drain_seconds),
-            _runner(internal, 1.0),
-            _runner(operators, service.web.drain_seconds),
-        ]
+            _runner(build_internal_app(render_metrics=metrics.render), 1.0),
+            _runner(build_operators_app(engine.operating), service.web.drain_seconds),
+        )
+        life = _Life(engine, housekeeping, faces)
+        keeping = keep_contracts(config, contracts, opened.thread)
+        async with life.lived(keeping) as ended:
+            stack.callback(socket_path(journal).unlink, missing_ok=True)
+            await _listen_to_operators(faces[2], socket_path(journal))
+            yield Serving(
+                internal_address=await _listen(faces[1], service.internal_listen),
+                address=await _listen(faces[0], service.listen),
+                engine=engine,
+                stop=life.stop,
+                ended=ended,
+            )
+
+
+def _engine(
+    config: Config,
+    opened: Opened,
+    reader: SqliteReader,
+    transport: HttpTransport,
+    metrics: Metrics,
+    log: Log,
+) -> Engine:
+    return Engine(
+        service=config.service,
+        gateways=config.gateways,
+        routing=config.routing,
+        write=opened.thread.write,
+        read_rows=reader.rows,
+        transport=transport,
+        clock=SystemClock(),
+        rng=random.Random(secrets.randbits(128)),
+        make_salt=Entropy().take,
+        link_key=opened.link_key,
+        log=log,
+        last_number=opened.last_number,
+        last_order=opened.last_order,
+        on_commit=metrics.committed,
+    )
+
+
+class _Life:
+    """From the engine's start to the last commit."""
+
+    def __init__(
+        self, engine: Engine, housekeeping: Housekeeping, faces: tuple[web.AppRunner, ...]
+    ) -> None:
+        self._engine = engine
+        self._housekeeping = housekeeping
+        self._faces = faces
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Take no new payments, finish what is in flight, and end."""
+        self._stop.set()
+
+    @asynccontextmanager
+    async def lived(
+        self, aside: Coroutine[Any, Any, None]
+    ) -> AsyncIterator["asyncio.Future[None]"]:
+        """Inside the block the engine runs, and `aside` beside it. What is given is done when all has ended."""
         loop = asyncio.get_running_loop()
-        started = loop.create_future()
-        stop = asyncio.Event()
-
-        async def live() -> None:
-            """The daemon's life from the engine's start to the last commit."""
-            async with asyncio.TaskGroup() as tasks:
-                running = tasks.create_task(
-                    engine.run(lambda: started.set_result(None)), name="engine"
-                )
-                keeping = tasks.create_task(housekeeping.run(), name="housekeeping")
-                await stop.wait()
-                housekeeping.stopping = True
-                housekeeping.notify_stopping()
-                for runner in runners:
-                    await runner.cleanup()
-                engine.stop()
-                await running
-                keeping.cancel()
-
-        ended = loop.create_task(live(), name="daemon")
+        started: asyncio.Future[None] = loop.create_future()
+        ended = loop.create_task(self._live(started, aside), name="daemon")
         try:
             await asyncio.wait({started, ended}, return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
                 await ended
-            addresses = [
-                await _listen(runners[0], service.listen),
-                await _listen(runners[1], service.internal_listen),
-            ]
-            await _listen_to_operators(runners[2], socket_path(Path(service.journal.path)))
-            yield (
-                Serving(
-                    address=addresses[0],
-                    internal_address=addresses[1],
-                    engine=engine,
-                    stop=stop.set,
-                ),
-                ended,
-            )
+            yield ended
         finally:
-            stop.set()
-            if not ended.done():
-                await asyncio.wait({ended})
+            self._stop.set()
+            await asyncio.wait({ended})
+        await ended
+
+    async def _live(
+        self, started: "asyncio.Future[None]", aside: Coroutine[Any, Any, None]
+    ) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                ready = lambda: started.set_result(None)  # noqa: E731 - one word for one call
+                running = tasks.create_task(self._engine.run(ready), name="engine")
+                keeping = tasks.create_task(self._housekeeping.run(), name="housekeeping")
+                tasks.create_task(aside, name="aside")
+                await self._stop.wait()
+                self._housekeeping.stop()
+                for face in self._faces:
+                    await face.cleanup()
+                self._engine.stop()
+                await running
+                keeping.cancel()
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+        finally:
+            for face in self._faces:
+                await face.cleanup()
 
 
 async def _listen_to_operators(runner: web.AppRunner, path: Path) -> None:

@@ -5,11 +5,13 @@ never stand in one: neither what a reference brought in nor what a driver calls 
 """
 
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from gatewayd.core.hosts import listen_address
+from gatewayd.core.secret import Secret
 from gatewayd.core.settings import ServiceSettings
 from gatewayd.engine.gateway import GatewaySettings
 from gatewayd.io import config_rules
@@ -76,6 +78,17 @@ def parse(raw: bytes, *, path: Path, environ: Mapping[str, str]) -> Config:
         warnings=tuple(_lines(path, reading, warnings)),
         references={spell(place): names for place, names in reading.references.items()},
     )
+
+
+def secrets_of(config: Config) -> Iterator[Secret]:
+    """Every secret in the configuration, so that the log can hide them wherever they turn up."""
+    for shop in config.service.shops:
+        yield shop.return_secret
+        yield from (key.secret for key in shop.keys)
+    for gateway in config.gateways:
+        kind: Any = gateway.driver
+        values = (getattr(kind, each.name) for each in fields(kind))
+        yield from (value for value in values if isinstance(value, Secret))
 
 
 def overridden(config: Config, *, listen: str | None = None, journal: Path | None = None) -> Config:

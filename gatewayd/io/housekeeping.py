@@ -49,11 +49,11 @@ class Housekeeping:
         self._free_bytes = free_bytes
         self._jumps = JumpWatch(clock.wall(), clock.monotonic())
         self._disk_low = free_bytes() < engine.service.journal.low_water_bytes
-        self.stopping = False
+        self._stopping = False
 
     def why_not(self) -> str | None:
         """Why new payments are refused just now; None while they are welcome."""
-        if self.stopping:
+        if self._stopping:
             return "stopping"
         if self._disk_low:
             return "disk nearly full"
@@ -80,8 +80,9 @@ class Housekeeping:
                 await self._save_router()
             systemd.notify(systemd.WATCHDOG)
 
-    def notify_stopping(self) -> None:
-        """Tell the service manager."""
+    def stop(self) -> None:
+        """No new payments from here on; the service manager is told."""
+        self._stopping = True
         systemd.notify(systemd.STOPPING)
 
     async def restore_router(self) -> None:

@@ -274,7 +274,7 @@ def read_payment(
 
 
 def _complaint(error: ErrorDetails) -> FieldError:
-    path = ".".join(str(part)[:NAME_CHARS_MAX] for part in error["loc"])
+    path = ".".join(str(part)[:NAME_CHARS_MAX] or '""' for part in error["loc"])
     context = error.get("ctx", {})
     match error["type"]:
         case "refused":

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 import uvloop
 
-from gatewayd import __version__, cli_operators
+from gatewayd import __version__, cli_journal, cli_operators
 from gatewayd.daemon import Serving
 from gatewayd.daemon import run as run_daemon
 from gatewayd.engine.gateway import contracts
@@ -41,6 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(cli_journal.journal, name="journal")
 app.add_typer(cli_operators.payment, name="payment")
 app.add_typer(cli_operators.gateway, name="gateway")
 

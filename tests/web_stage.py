@@ -107,9 +107,13 @@ class Disk:
         self.store = MemoryStore()
         self.free = asyncio.Event()
         self.free.set()
+        self.waited = asyncio.Event()
+        """Something has come while it was held up."""
 
     async def write(self, appends: Sequence[Append], searches: Searches) -> list[Holder | None]:
-        await self.free.wait()
+        if not self.free.is_set():
+            self.waited.set()
+            await self.free.wait()
         return self.store.write(appends, searches)
 
 

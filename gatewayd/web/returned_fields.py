@@ -1,7 +1,8 @@
 """What a browser brings along in query and form, read so that no bytes whatever make it fail.
 
-A body that is no form, is too large or has absurdly many fields brings nothing; what a bank meant to say is then
-learnt by asking the bank. The result is text that can be written down: no lone surrogates, nothing endless.
+A body that is no form, cannot be unpacked, is too large or has absurdly many fields brings nothing; what a bank meant
+to say is then learnt by asking the bank. The result is text that can be written down: no lone surrogates, nothing
+endless.
 """
 
 from typing import Final
@@ -22,7 +23,7 @@ async def read_fields(request: web.Request) -> dict[str, str]:
     if request.body_exists and not request.content_type.startswith(_NO_FORMS):
         try:
             body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
+        except (web.HTTPRequestEntityTooLarge, web.RequestPayloadError):
             body = b""
         pairs += _pairs(body.decode("utf-8", "replace"))
     fields: dict[str, str] = {}

@@ -7,8 +7,8 @@ Nothing here looks at finished payments, however many there are.
 
 import gc
 from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from secrets import token_bytes
 from typing import Final
@@ -57,13 +57,10 @@ class Opened:
         collecting = gc.isenabled()
         gc.disable()  # everything that is made here stays
         try:
-            for number, rows in self._store.read_open():
-                journal.adopt_open(number, rows)
-            refresh_searches(self._store, journal)
-        except (DamagedJournal, codec.UnknownEvent) as error:
-            raise UnusableStore(
-                f"the journal is damaged: {error}; `gatewayd journal verify` says more"
-            ) from error
+            with _understood():
+                for number, rows in self._store.read_open():
+                    journal.adopt_open(number, rows)
+                refresh_searches(self._store, journal)
         finally:
             if collecting:
                 gc.enable()
@@ -99,7 +96,8 @@ def open_journal(
                 f"the journal holds events that this program does not know ({', '.join(unknown)}):"
                 " use the gatewayd that wrote it, or a newer one"
             )
-        opened = Opened(store, lock, now_ms)
+        with _understood():
+            opened = Opened(store, lock, now_ms)
         undo.pop_all()
         return opened
 
@@ -137,15 +135,24 @@ def open_by_gateway(path: Path) -> tuple[Mapping[str, int], Mapping[str, str]]:
         return {}, {}
     found: Counter[str] = Counter()
     with closing(connect_to_read(path)) as db:
-        try:
+        with _understood():
             for number, rows in by_payment(db.execute(OPEN_ROWS)):
                 payment = replay(number, rows)
                 assert payment is not None, "it has events"
                 found.update(each.gateway for each in payment.attempts if _is_open(each))
-        except (DamagedJournal, codec.UnknownEvent) as error:
-            raise UnusableStore(f"the journal is damaged: {error}") from error
         kept = db.execute("SELECT value FROM meta WHERE key = ?", (FINGERPRINTS_KEY,)).fetchone()
     return found, orjson.loads(kept[0]) if kept else {}
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Inside, an event that makes no sense is a journal that cannot be used."""
+    try:
+        yield
+    except (DamagedJournal, codec.UnknownEvent) as error:
+        raise UnusableStore(
+            f"the journal is damaged: {error}; `gatewayd journal verify` says more"
+        ) from error
 
 
 def _is_open(attempt: Attempt) -> bool:

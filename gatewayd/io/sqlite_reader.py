@@ -190,6 +190,8 @@ class SqliteReader:
         db = await self._open()
         try:
             found = await db.execute_fetchall("PRAGMA quick_check(10)")
+        except sqlite3.DatabaseError as error:
+            return [str(error)]
         finally:
             self._all.remove(db)
             await db.close()

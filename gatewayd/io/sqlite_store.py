@@ -34,13 +34,20 @@ from gatewayd.journal.store import (
     StoreError,
 )
 
-CHECKPOINT_PAGES: Final = 1_000
-"""The write-ahead log is folded back from about this length (4 MB): a step of a few milliseconds."""
+CHECKPOINT_PAGES: Final = 2_000
+"""The write-ahead log is folded back from about this length (8 MB): a step of about ten milliseconds."""
+PAGES_PER_COMMIT: Final = 6
+"""What every commit writes anew, however small; with half a page an event this is near what was measured."""
+PAGE_BYTES: Final = 4_096
 FORGET_AT_ONCE: Final = 500
 """Old idempotency keys deleted in one step; each is a page of its own."""
 ORDERS_LOOKED_AT: Final = 1_000
 """Numbers are given before their events are written, so that the last event need not hold the highest."""
 
+LINK_KEY_BYTES: Final = 32
+WRITER_BYTES: Final = 6
+
+_SET = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"
 _INSERT_EVENT = (
     "INSERT INTO events (seq, writer, number, version, kind, at_ms, body, private, hash)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -103,8 +110,12 @@ class SqliteStore:
             raise StoreError(f"cannot open the journal: {error}") from error
         try:
             schema.prepare(self._db)
-            self.writer = self._kept("writer", lambda: make_secret(6).hex().encode()).decode()
-            self.link_key = self._kept("link_key", lambda: make_secret(32))
+            if self.named("writer") is None:
+                new_writer(self._db, make_secret)
+            self.writer = self._one("SELECT CAST(value AS TEXT) FROM meta WHERE key = 'writer'")
+            if self.named("link_key") is None:
+                self._set("link_key", make_secret(LINK_KEY_BYTES))
+            self.link_key: bytes = self._one("SELECT value FROM meta WHERE key = 'link_key'")
             self._seq = self._one("SELECT coalesce(max(seq), 0) FROM events")
             self._hash: bytes = self._one(
                 "SELECT coalesce((SELECT hash FROM events WHERE writer = ? ORDER BY seq DESC LIMIT 1), ?)",
@@ -118,6 +129,7 @@ class SqliteStore:
             self._db.close()
             raise
         self._log_pages = 0
+        self._failed = False
         self._lay_ballast()
 
     # --- writing
@@ -149,10 +161,10 @@ class SqliteStore:
         try:
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         except sqlite3.Error as error:
-            if not _is_full(
-                error
-            ):  # on a full disk the log keeps everything, and it is tried again later
-                raise StoreError(f"the journal cannot be folded back: {error}") from error
+            if _is_full(error):
+                return  # the log keeps everything, and it is tried again later
+            self._failed = True
+            raise StoreError(f"the journal cannot be folded back: {error}") from error
 
     def _durably(self, work: Callable[[], T]) -> T:
         """Do `work` in one transaction, once more if the disk was full and the ballast made room."""
@@ -164,6 +176,7 @@ class SqliteStore:
                     raise
                 return self._in_transaction(work)
         except sqlite3.Error as error:
+            self._failed = True
             raise StoreError(f"the journal cannot be written: {error}") from error
 
     def _in_transaction(self, work: Callable[[], T]) -> T:
@@ -214,7 +227,11 @@ class SqliteStore:
             db.executemany(UPSERT_SEARCH, map(search_values, searches.rows))
         if searches.complete:
             self._set("searched", str(before).encode())
-        self._log_pages += 3 + len(events) // 4 + len(private) // 4 + len(searches.rows)
+            self._set("tail", str(self._seq).encode())  # so that what is cut off later is missed
+        size = sum(len(row.body) + len(row.private or b"") for a in appends for row in a.rows)
+        self._log_pages += (
+            PAGES_PER_COMMIT + len(events) // 2 + len(searches.rows) + size // PAGE_BYTES
+        )
         return results
 
     def _linked(self, number: int, row: Row, digest: bytes | None) -> tuple[object, ...]:
@@ -307,9 +324,11 @@ class SqliteStore:
         return row[0] if row else None
 
     def close(self) -> None:
-        """Fold everything back and close."""
-        with suppress(sqlite3.Error):
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        """Note the end, fold everything back and close; after a failure only close."""
+        if not self._failed:
+            with suppress(sqlite3.Error):
+                self._set("tail", str(self._seq).encode())
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
 
     # --- pieces
@@ -318,15 +337,7 @@ class SqliteStore:
         return self._db.execute(query, values).fetchone()[0]
 
     def _set(self, key: str, value: bytes) -> None:
-        self._db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
-
-    def _kept(self, key: str, make: Callable[[], bytes]) -> bytes:
-        """A value that is made with the journal and stays."""
-        value = self.named(key)
-        if value is None:
-            value = make()
-            self._set(key, value)
-        return value
+        self._db.execute(_SET, (key, value))
 
     def _lay_ballast(self) -> None:
         """Keep a file that can be dropped, where it leaves as much room again as it takes."""
@@ -350,6 +361,11 @@ class SqliteStore:
         except OSError:
             return False
         return True
+
+
+def new_writer(db: sqlite3.Connection, make_secret: Callable[[int], bytes]) -> None:
+    """Give whoever writes to this journal from now on a name, and thereby a hash chain, of its own."""
+    db.execute(_SET, ("writer", make_secret(WRITER_BYTES).hex().encode()))
 
 
 def by_payment(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[int, list[Row]]]:

@@ -321,15 +321,21 @@ def replay(number: int, rows: Iterable[Row]) -> Payment | None:
     """The payment that these events make; None for none. UnknownEvent or DamagedJournal if they make none."""
     payment: Payment | None = None
     for row in rows:
-        event = codec.decode(row.kind, row.at_ms, row.body, row.private)
-        try:
-            payment = apply(payment, event, number=number)
-        except IllegalTransition as error:
-            raise DamagedJournal(f"payment {number}, version {row.version}: {error}") from None
-        if payment.version != row.version:
-            raise DamagedJournal(
-                f"payment {number}: version {row.version} where {payment.version} is due"
-            )
+        payment = replay_one(payment, number, row)
+    return payment
+
+
+def replay_one(payment: Payment | None, number: int, row: Row) -> Payment:
+    """The payment after one more of its events. UnknownEvent or DamagedJournal if it cannot be."""
+    event = codec.decode(row.kind, row.at_ms, row.body, row.private)
+    try:
+        payment = apply(payment, event, number=number)
+    except IllegalTransition as error:
+        raise DamagedJournal(f"payment {number}, version {row.version}: {error}") from None
+    if payment.version != row.version:
+        raise DamagedJournal(
+            f"payment {number}: version {row.version} where {payment.version} is due"
+        )
     return payment
 
 

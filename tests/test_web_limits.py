@@ -1,0 +1,172 @@
+"""When there is too much of something: new payments wait first, customers on their way back last."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatewayd.core.settings import WebSettings
+from gatewayd.web.addresses import Addresses
+from gatewayd.web.load import Load
+from gatewayd.web.ports import LOAD
+from tests.test_pay_pages import is_page
+from tests.web_stage import Answer, Web, web_stage
+
+FEW = WebSettings(connections_per_address_max=2)
+
+
+@asynccontextmanager
+async def held_up(
+    web: Web, *requests: Awaitable[Answer]
+) -> AsyncIterator[list["asyncio.Task[Answer]"]]:
+    """These requests are in flight inside the block: each creates something, and the disk stands still."""
+
+    async def answer(request: Awaitable[Answer]) -> Answer:
+        return await request
+
+    web.disk.free.clear()
+    async with asyncio.TaskGroup() as tasks:
+        under_way = [tasks.create_task(answer(request)) for request in requests]
+        load = web.app[LOAD]
+        while load.in_flight < len(requests):  # noqa: ASYNC110  # nothing tells of a request's arrival
+            await asyncio.sleep(0)
+        try:
+            yield under_way
+        finally:
+            web.disk.free.set()
+    assert 0 == web.app[LOAD].in_flight
+
+
+# --- per client
+
+
+async def test_a_client_may_have_so_many_requests_in_flight_and_no_more() -> None:
+    async with web_stage(limits=FEW) as web:
+        creates = [web.call("POST", "/v1/payments", web.order()) for _ in range(2)]
+        async with held_up(web, *creates) as under_way:
+            refused = await web.call("GET", "/v1/gateways")
+            assert (429, "too_many_requests", "1") == (
+                refused.status,
+                refused.json["code"],
+                refused.headers["Retry-After"],
+            )
+        assert [201, 201] == [task.result().status for task in under_way]
+        assert 200 == (await web.call("GET", "/v1/gateways")).status
+
+
+async def test_a_customer_beyond_the_limit_gets_a_page_and_loses_nothing() -> None:
+    async with web_stage(limits=FEW) as web:
+        payment = await web.create()
+        back = web.play(await web.hand_over(payment))
+        creates = [web.call("POST", "/v1/payments", web.order()) for _ in range(2)]
+        async with held_up(web, *creates):
+            is_page(await web.ask("GET", payment["pay_url"]), 429, "چند لحظه صبر کنید")
+            page = await web.come_back(back)
+            is_page(page, 429, "پاسخ بانک رسیده است")
+            assert dict(back.fields) == page.forms[0].fields
+        paid = await web.submit(page.forms[0])
+        assert (303, "paid") == (paid.status, paid.location.query["status"])
+
+
+async def test_behind_a_trusted_proxy_each_client_counts_for_himself() -> None:
+    async with web_stage(limits=FEW, trusted_proxies=("127.0.0.1",)) as web:
+
+        def create(client: str) -> Awaitable[Answer]:
+            headers = {"X-Forwarded-For": f"203.0.113.9, {client}"}
+            return web.call("POST", "/v1/payments", web.order(), headers=headers)
+
+        async def status(headers: dict[str, str]) -> int:
+            return (await web.call("GET", "/v1/gateways", headers=headers)).status
+
+        async with held_up(web, *(create("198.51.100.7") for _ in range(2))):
+            assert 429 == await status({"X-Forwarded-For": "198.51.100.7"})
+            assert 429 == await status({"X-Forwarded-For": "10.0.0.1, 198.51.100.7"})
+            assert 200 == await status({"X-Forwarded-For": "198.51.100.7, 198.51.100.8"})
+            assert 200 == await status({})
+
+
+async def test_a_trusted_proxy_itself_is_not_limited() -> None:
+    async with web_stage(limits=FEW, trusted_proxies=("127.0.0.0/8",)) as web:
+        creates = [web.call("POST", "/v1/payments", web.order()) for _ in range(5)]
+        async with held_up(web, *creates) as under_way:
+            assert 200 == (await web.call("GET", "/v1/gateways")).status
+        assert [201] * 5 == [task.result().status for task in under_way]
+
+
+async def test_a_second_line_of_the_header_is_the_proxys_word() -> None:
+    """Some proxies add a line of their own below the client's; `ClientSession` sends both as they stand here."""
+    async with web_stage(limits=FEW, trusted_proxies=("127.0.0.1",)) as web:
+        lines = [("X-Forwarded-For", "203.0.113.1"), ("X-Forwarded-For", "198.51.100.7")]
+        bearer = ("Authorization", "Bearer gwk_test_demo")
+
+        def create() -> Awaitable[Answer]:
+            return web.call(
+                "POST", "/v1/payments", web.order(), headers={"X-Forwarded-For": "198.51.100.7"}
+            )
+
+        async with held_up(web, create(), create()):
+            assert 429 == (await web.ask("GET", "/v1/gateways", headers=[bearer, *lines])).status
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=40))
+def test_what_is_counted_in_is_counted_out(steps: list[tuple[str, bool]]) -> None:
+    load = Load(FEW, Addresses(()))
+    inside = {"a": 0, "b": 0, "c": 0}
+    for client, comes in steps:
+        if comes:
+            assert (inside[client] < 2) == load.enter(client)
+            inside[client] = min(2, inside[client] + 1)
+        elif inside[client]:
+            load.leave(client)
+            inside[client] -= 1
+        assert sum(inside.values()) == load.in_flight
+    for client, count in inside.items():
+        for _ in range(count):
+            load.leave(client)
+    assert (0, {}) == (load.in_flight, dict(load._of_client))
+
+
+# --- altogether
+
+
+async def test_with_too_much_in_flight_new_payments_wait_and_all_else_goes_on() -> None:
+    async with web_stage(limits=WebSettings(requests_in_flight_max=2)) as web:
+        payment = await web.create()
+        form = await web.hand_over(payment)
+        creates = [web.call("POST", "/v1/payments", web.order()) for _ in range(2)]
+        async with held_up(web, *creates) as under_way:
+            refused = await web.call("POST", "/v1/payments", web.order())
+            assert (503, "overloaded", "5") == (
+                refused.status,
+                refused.json["code"],
+                refused.headers["Retry-After"],
+            )
+            assert "too many requests in flight" in refused.json["detail"]
+            assert 200 == (await web.ask("GET", "/livez")).status
+        assert [201, 201] == [task.result().status for task in under_way]
+        assert {"created": 3, "refused: too many requests in flight": 1} == web.tally.counts
+        paid = await web.come_back(web.play(form))
+        assert "paid" == paid.location.query["status"]
+
+
+@pytest.mark.parametrize("reason", ["disk nearly full", "stopping", "journal behind"])
+async def test_while_new_payments_are_refused_old_ones_are_paid(reason: str) -> None:
+    async with web_stage() as web:
+        payment = await web.create()
+        web.why_not.append(reason)
+        refused = await web.call("POST", "/v1/payments", web.order())
+        assert (503, "overloaded") == (refused.status, refused.json["code"])
+        assert reason in refused.json["detail"]
+        assert 1 == web.tally.counts[f"refused: {reason}"]
+        paid = await web.pay(payment)
+        assert "paid" == paid.location.query["status"]
+
+
+async def test_a_stranger_learns_nothing_of_how_full_it_is() -> None:
+    async with web_stage() as web:
+        web.why_not.append("disk nearly full")
+        refused = await web.call("POST", "/v1/payments", web.order(), key="gwk_test_wrong")
+        assert (401, False) == (refused.status, "disk" in refused.text)

@@ -11,18 +11,17 @@ from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from gatewayd.routing import score, shares
 from gatewayd.routing.attempts import Attempt, Attempts, Outcome
 from gatewayd.routing.breaker import Breaker, BreakerState
+from gatewayd.routing.ceiling import DOUBTED
+from gatewayd.routing.crowd import Crowd
 from gatewayd.routing.draw import Dice
 from gatewayd.routing.meter import Meter
+from gatewayd.routing.score import Score
 from gatewayd.routing.settings import Limits, RoutingSettings
-from gatewayd.routing.window import Window
 
 __all__ = ["BreakerState", "GatewayHealth", "Limits", "Ranking", "Router", "RoutingSettings"]
 
-STEP_SECONDS: Final = 5.0
-"""How often scores and weights are worked out anew."""
 HEALTH_MEMORY: Final = 0.1
 """How far one token call moves the running share of those that ended well."""
 
@@ -52,7 +51,7 @@ class GatewayHealth:
     """One gateway as the router sees it."""
 
     score: float
-    """0 to 1: the chance that a payer sent there comes back, and that what he completes is taken."""
+    """0 to 1: the chance that a payer sent there comes back, times the chance that what he completes is taken."""
     weight: float
     """The part of the payments it is to get, if all gateways may be used."""
     share: float
@@ -69,8 +68,10 @@ class GatewayHealth:
     """Running share of token calls that ended well."""
     token_seconds: float
     """Running mean of how long they took."""
+    load: float
+    """Payments per second it is sent now."""
     ceiling: float | None
-    """Payments per second it is trusted to carry; None: not known."""
+    """Payments per second that it is assumed to carry at most; None: nothing speaks for a limit."""
     reasons: tuple[str, ...]
     """What keeps it from getting its full part, in words for people."""
 
@@ -85,11 +86,10 @@ class _Gateway:
         self.limits = limits
         self.breaker = Breaker(settings, rng)
         self.meter = Meter(limits)
-        self.window = Window()
+        self.known = Score()
         self.taken_out = ""
         self.token_health = 1.0
         self.token_seconds = 0.0
-        self.score = 1.0
         self.weight = 1.0
 
     def later(self) -> float:
@@ -108,13 +108,19 @@ class Router:
         }
         self._attempts = Attempts(settings)
         self._dice = Dice(rng)
-        self._next_step = float("-inf")
+        known = list(self._gateways.values())
+        self._crowd = Crowd(
+            [gateway.known for gateway in known], [gateway.limits for gateway in known], rng
+        )
+        self._stale = True
 
     def rank(
         self, now: float, eligible: Collection[str] | None = None, *, amount: int = 0
     ) -> Ranking:
         """The order in which to try the gateways for a payment of `amount` rial; takes a half-open trial's slot."""
         self._advance(now)
+        if self._stale and self._gateways:
+            self._weigh(now)
         usable: list[_Gateway] = []
         full: list[_Gateway] = []
         cut_off: list[_Gateway] = []
@@ -149,7 +155,7 @@ class Router:
         for group, why in ((full, "limits"), (cut_off, "open"), (taken_out, "taken_out")):
             if group:
                 reason = reason if drawn else why
-                group.sort(key=lambda gateway: -gateway.score)
+                group.sort(key=lambda gateway: -gateway.known.value)
                 for gateway in group:
                     probability[gateway.name] = 0.0 if drawn else 1.0
                     drawn.append(gateway)
@@ -178,12 +184,17 @@ class Router:
         to = self._gateways[gateway]
         to.meter.called(now)
         to.token_health += HEALTH_MEMORY * (ok - to.token_health)
-        if not ok:
+        before = to.breaker.state(now)
+        if ok:
+            to.breaker.succeeded(now, seconds)
+        else:
             to.breaker.failed(now, seconds)
+        if to.breaker.state(now) is not before:
+            self._stale = True
+        if not ok:
             return
-        to.breaker.succeeded(now, seconds)
         to.token_seconds += HEALTH_MEMORY * (seconds - to.token_seconds)
-        self._attempts.add(now, attempt, Attempt(now, to.window.begin(now), to.meter, amount))
+        self._attempts.add(now, attempt, Attempt(now, to.known.window.begin(now), to.meter, amount))
 
     def returned(self, now: float, attempt: Hashable, outcome: str) -> None:
         """A payer came back: `paid`, `payer` (cancelled, declined), `issuer` or `gateway`. Unknown attempts pass."""
@@ -207,6 +218,7 @@ class Router:
     def force(self, now: float, gateway: str, to: Literal["open", "closed", "auto"]) -> None:
         """An operator's word: never use it, always use it, or judge by yourself. The last two put it back."""
         self._advance(now)
+        self._stale = True
         known = self._gateways[gateway]
         match to:
             case "open":
@@ -224,22 +236,26 @@ class Router:
         Neither score nor breaker moves: the bank is fine, and is as good as before once the contract is mended.
         """
         self._advance(now)
+        self._stale = True
         self._gateways[gateway].taken_out = reason or "contract"
 
     def put_back(self, now: float, gateway: str) -> None:
         """The contract is right again."""
         self._advance(now)
+        self._stale = True
         self._gateways[gateway].taken_out = ""
 
     def snapshot(self, now: float) -> Mapping[str, GatewayHealth]:
         """Every gateway's health at `now`."""
         self._advance(now)
+        if self._stale and self._gateways:
+            self._weigh(now)
         counts = {
             name: [
-                sum(bucket.started for bucket in gateway.window.buckets),
-                sum(bucket.returned for bucket in gateway.window.buckets),
-                sum(bucket.paid for bucket in gateway.window.buckets),
-                sum(bucket.failed for bucket in gateway.window.buckets),
+                sum(bucket.started for bucket in gateway.known.window.buckets),
+                sum(bucket.returned for bucket in gateway.known.window.buckets),
+                sum(bucket.paid for bucket in gateway.known.window.buckets),
+                sum(bucket.failed for bucket in gateway.known.window.buckets),
             ]
             for name, gateway in self._gateways.items()
         }
@@ -247,7 +263,7 @@ class Router:
         weights = sum(gateway.weight for gateway in self._gateways.values())
         return {
             name: GatewayHealth(
-                score=gateway.score,
+                score=gateway.known.value,
                 weight=gateway.weight / weights,
                 share=counts[name][0] / started,
                 breaker=gateway.breaker.state(now),
@@ -258,7 +274,8 @@ class Router:
                 in_flight=gateway.meter.in_flight,
                 token_health=gateway.token_health,
                 token_seconds=gateway.token_seconds,
-                ceiling=None,
+                ceiling=gateway.known.ceiling.cap,
+                load=gateway.known.rate,
                 reasons=tuple(_reasons(gateway, now)),
             )
             for name, gateway in self._gateways.items()
@@ -269,8 +286,10 @@ class Router:
         self._advance(now)
         return {
             "version": 1,
+            "delays": self._crowd.dump(),
             "gateways": {
                 name: {
+                    "score": gateway.known.dump(),
                     "breaker": gateway.breaker.dump(now),
                     "meter": gateway.meter.dump(now),
                     "taken_out": gateway.taken_out,
@@ -288,10 +307,13 @@ class Router:
         """
         if state.get("version") != 1:
             return
+        self._crowd.load(state["delays"])
+        self._stale = True
         for name, dump in state["gateways"].items():
             gateway = self._gateways.get(name)
             if gateway is None:
                 continue
+            gateway.known.load(now, dump["score"], elapsed)
             gateway.breaker.load(now, dump["breaker"], elapsed)
             gateway.meter.load(now, dump["meter"], elapsed)
             gateway.taken_out = str(dump["taken_out"])
@@ -299,19 +321,23 @@ class Router:
             gateway.token_seconds = float(dump["token_seconds"])
 
     def _advance(self, now: float) -> None:
-        if now < self._next_step:
-            return
-        self._next_step = now + STEP_SECONDS
-        self._attempts.forget(now)
-        gateways = self._gateways.values()
-        for gateway in gateways:
-            gateway.window.leave(now)
-            gateway.score = score.score(gateway.window, now)
-        if gateways:
-            loads = score.weights([gateway.score for gateway in gateways])
-            limits = [gateway.limits for gateway in gateways]
-            for gateway, weight in zip(gateways, shares.within(loads, limits), strict=True):
-                gateway.weight = weight
+        """Does the periodic work that is due."""
+        if self._crowd.advance(now):
+            self._attempts.forget(now)
+            self._stale = True
+
+    def _weigh(self, now: float) -> None:
+        """Works out the weights anew, after a round or a change of a breaker."""
+        self._stale = False
+        gateways = list(self._gateways.values())
+        usable = [
+            not gateway.taken_out
+            and gateway.breaker.state(now) in {BreakerState.CLOSED, BreakerState.FORCED_CLOSED}
+            for gateway in gateways
+        ]
+        health = [gateway.token_health for gateway in gateways]
+        for gateway, part in zip(gateways, self._crowd.shares(now, usable, health), strict=True):
+            gateway.weight = part
 
     def _draw(self, usable: list[_Gateway]) -> list[_Gateway]:
         if not usable:
@@ -337,4 +363,13 @@ def _reasons(gateway: _Gateway, now: float) -> list[str]:
     limit = gateway.meter.full(now)
     if limit:
         said.append(f"at its {limit}")
+    known = gateway.known
+    for signal, what in (
+        (known.returns, "payers do not come back"),
+        (known.taken, "payments fail"),
+    ):
+        if signal.fine < DOUBTED:
+            said.append(f"{what}: {signal.mean:.0%} instead of {signal.usual:.0%}")
+    if known.ceiling.cap is not None:
+        said.append(f"seems to carry {known.ceiling.cap:.2g} a second")
     return said

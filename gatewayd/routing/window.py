@@ -7,14 +7,14 @@ should have returned by now and has not is visible as missing; filed by arrival,
 from collections import deque
 from typing import Final
 
-BUCKET_SECONDS: Final = 5.0
+BUCKET_SECONDS: Final = 10.0
 """Well under the median time payers take (70 s), so that a change can be placed; finer gains nothing."""
 WINDOW_SECONDS: Final = 600.0
 """Ten minutes: nearly every payer who comes back is back by then."""
 
 
 class Bucket:
-    """The payments that began within five seconds, and what became of them so far."""
+    """The payments that began within ten seconds, and what became of them so far."""
 
     __slots__ = ("delays", "failed", "index", "paid", "returned", "started")
 

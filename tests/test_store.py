@@ -9,9 +9,10 @@ from typing import Protocol
 import pytest
 
 from gatewayd.engine.ids import EPOCH_MS
+from gatewayd.engine.reading import MemoryReader, Reader
 from gatewayd.io.sqlite_reader import SqliteReader
 from gatewayd.io.sqlite_store import SqliteStore
-from gatewayd.journal.memory import MemoryReader, MemoryStore
+from gatewayd.journal.memory import MemoryStore
 from gatewayd.journal.store import (
     IDEMPOTENCY_KEPT_MS,
     Append,
@@ -19,7 +20,6 @@ from gatewayd.journal.store import (
     GuardKind,
     Holder,
     Notice,
-    Reader,
     Row,
     Search,
     Searches,

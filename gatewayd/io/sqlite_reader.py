@@ -67,7 +67,7 @@ class _Connection:
 
 
 class SqliteReader:
-    """Fulfils `journal.store.Reader`; made inside a running event loop, used inside `async with`."""
+    """Fulfils `engine.reading.Reader`; made inside a running event loop, used inside `async with`."""
 
     def __init__(self, path: Path, *, seconds_max: float = SECONDS_MAX) -> None:
         self._path = path

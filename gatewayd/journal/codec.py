@@ -14,9 +14,8 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from operator import attrgetter
-from sys import intern
 from types import NoneType, UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
@@ -148,7 +147,7 @@ def _readers(cls: type) -> tuple[tuple[str, _Read], ...]:
     """How the fields are read that JSON does not give as they are."""
     hints = get_type_hints(cls)
     found = (
-        (field.name, intern if field.name in _SHARED else _reader(hints[field.name]))
+        (field.name, _shared if field.name in _SHARED else _reader(hints[field.name]))
         for field in fields(cls)
     )
     return tuple((name, read) for name, read in found if read is not None)
@@ -168,6 +167,12 @@ def _reader(hint: Any) -> _Read | None:
     if isinstance(hint, type) and is_dataclass(hint):
         return _value_reader(hint)
     return None
+
+
+@lru_cache(maxsize=4_096)
+def _shared(text: Any) -> Any:
+    """The same text, kept once."""
+    return text
 
 
 def _or_none(read: _Read) -> _Read:

@@ -153,7 +153,7 @@ class MemoryStore:
         """See `Store.unsearched`."""
         return sorted({number for number, _ in self._events[self._searched :]})
 
-    # --- reading, as `MemoryReader` gives it on
+    # --- reading, as `engine.reading.MemoryReader` gives it on
 
     def find(
         self,
@@ -208,58 +208,3 @@ class MemoryStore:
             file_bytes=0,
             log_bytes=0,
         )
-
-
-class MemoryReader:
-    """Fulfils `journal.store.Reader` on a store in memory."""
-
-    def __init__(self, store: MemoryStore) -> None:
-        self._store = store
-
-    async def rows(self, number: int) -> list[Row]:
-        """See `Reader.rows`."""
-        return self._store.read(number)
-
-    async def find(
-        self,
-        shop: str,
-        *,
-        order_id: str | None = None,
-        status: str | None = None,
-        gateway: str | None = None,
-        created_from_ms: int | None = None,
-        created_to_ms: int | None = None,
-        before_number: int | None = None,
-        limit: int,
-    ) -> list[int]:
-        """See `Reader.find`."""
-        return self._store.find(
-            shop,
-            order_id=order_id,
-            status=status,
-            gateway=gateway,
-            created_from_ms=created_from_ms,
-            created_to_ms=created_to_ms,
-            before_number=before_number,
-            limit=limit,
-        )
-
-    async def in_review(self, limit: int) -> list[int]:
-        """See `Reader.in_review`."""
-        return self._store.in_review(limit)
-
-    async def holder(self, kind: GuardKind, key: str) -> Holder | None:
-        """See `Reader.holder`."""
-        return self._store.holder(kind, key)
-
-    async def notices(self, after_seq: int, shop: str | None, limit: int) -> list[Told]:
-        """See `Reader.notices`."""
-        return self._store.notices(after_seq, shop, limit)
-
-    async def open_numbers(self) -> list[int]:
-        """See `Reader.open_numbers`."""
-        return self._store.open_numbers()
-
-    async def counts(self) -> Counts:
-        """See `Reader.counts`."""
-        return self._store.counts()

@@ -1,4 +1,4 @@
-"""The ports to the disk: what a journal hands to a store, what a store promises, and what can be read back.
+"""The port to the disk: what a journal hands to a store, what a store promises, and what is read back.
 
 A store writes a batch of appends in one durable transaction or not at all. Guards are checked inside that transaction,
 append by append: one whose guard is taken is left out, alone, and named in the answer; nobody else's suffers.
@@ -177,42 +177,3 @@ class Counts:
 
 class TooSlow(Exception):
     """A reading took longer than it may; whoever asked should ask for less."""
-
-
-class Reader(Protocol):
-    """What can be read of a journal while it is written. Every answer is bounded; TooSlow if it takes too long."""
-
-    async def rows(self, number: int) -> list[Row]:
-        """The events of one payment, oldest first; empty if there is none."""
-
-    async def find(
-        self,
-        shop: str,
-        *,
-        order_id: str | None = None,
-        status: str | None = None,
-        gateway: str | None = None,
-        created_from_ms: int | None = None,
-        created_to_ms: int | None = None,
-        before_number: int | None = None,
-        limit: int,
-    ) -> list[int]:
-        """Payments of a shop that fit all that is given, newest first, at most `limit`.
-
-        `created_from_ms` counts in, `created_to_ms` does not. `before_number` is where the page before ended.
-        """
-
-    async def in_review(self, limit: int) -> list[int]:
-        """Payments that a person should look at, oldest first, at most `limit`."""
-
-    async def holder(self, kind: GuardKind, key: str) -> Holder | None:
-        """Who has this guard; None if it is free."""
-
-    async def notices(self, after_seq: int, shop: str | None, limit: int) -> list[Told]:
-        """Notices after the one numbered `after_seq`, in order, at most `limit`; of one shop, or of all."""
-
-    async def open_numbers(self) -> list[int]:
-        """The payments that still need something, oldest first."""
-
-    async def counts(self) -> Counts:
-        """How much there is."""

@@ -1,0 +1,100 @@
+"""What can be read of a journal while it is written: the port, and its fulfilment on a store in memory."""
+
+from typing import Protocol
+
+from gatewayd.journal.memory import MemoryStore
+from gatewayd.journal.store import Counts, GuardKind, Holder, Row, Told
+
+
+class Reader(Protocol):
+    """What can be read of a journal while it is written. Every answer is bounded; TooSlow if it takes too long."""
+
+    async def rows(self, number: int) -> list[Row]:
+        """The events of one payment, oldest first; empty if there is none."""
+
+    async def find(
+        self,
+        shop: str,
+        *,
+        order_id: str | None = None,
+        status: str | None = None,
+        gateway: str | None = None,
+        created_from_ms: int | None = None,
+        created_to_ms: int | None = None,
+        before_number: int | None = None,
+        limit: int,
+    ) -> list[int]:
+        """Payments of a shop that fit all that is given, newest first, at most `limit`.
+
+        `created_from_ms` counts in, `created_to_ms` does not. `before_number` is where the page before ended.
+        """
+
+    async def in_review(self, limit: int) -> list[int]:
+        """Payments that a person should look at, oldest first, at most `limit`."""
+
+    async def holder(self, kind: GuardKind, key: str) -> Holder | None:
+        """Who has this guard; None if it is free."""
+
+    async def notices(self, after_seq: int, shop: str | None, limit: int) -> list[Told]:
+        """Notices after the one numbered `after_seq`, in order, at most `limit`; of one shop, or of all."""
+
+    async def open_numbers(self) -> list[int]:
+        """The payments that still need something, oldest first."""
+
+    async def counts(self) -> Counts:
+        """How much there is."""
+
+
+class MemoryReader:
+    """Fulfils `Reader` on a store in memory."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    async def rows(self, number: int) -> list[Row]:
+        """See `Reader.rows`."""
+        return self._store.read(number)
+
+    async def find(
+        self,
+        shop: str,
+        *,
+        order_id: str | None = None,
+        status: str | None = None,
+        gateway: str | None = None,
+        created_from_ms: int | None = None,
+        created_to_ms: int | None = None,
+        before_number: int | None = None,
+        limit: int,
+    ) -> list[int]:
+        """See `Reader.find`."""
+        return self._store.find(
+            shop,
+            order_id=order_id,
+            status=status,
+            gateway=gateway,
+            created_from_ms=created_from_ms,
+            created_to_ms=created_to_ms,
+            before_number=before_number,
+            limit=limit,
+        )
+
+    async def in_review(self, limit: int) -> list[int]:
+        """See `Reader.in_review`."""
+        return self._store.in_review(limit)
+
+    async def holder(self, kind: GuardKind, key: str) -> Holder | None:
+        """See `Reader.holder`."""
+        return self._store.holder(kind, key)
+
+    async def notices(self, after_seq: int, shop: str | None, limit: int) -> list[Told]:
+        """See `Reader.notices`."""
+        return self._store.notices(after_seq, shop, limit)
+
+    async def open_numbers(self) -> list[int]:
+        """See `Reader.open_numbers`."""
+        return self._store.open_numbers()
+
+    async def counts(self) -> Counts:
+        """See `Reader.counts`."""
+        return self._store.counts()

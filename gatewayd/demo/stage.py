@@ -90,14 +90,13 @@ class Demo:
             ),
             _session() as session,
         ):
-            async with serving(setting.config, self._watch) as (daemon, ended):
+            async with serving(setting.config, self._watch) as daemon:
                 till = self._till(session)
                 async with serving_shop(till, setting.shop):
                     self._welcome()
-                    await self._play(session, till, banks, daemon, ended)
+                    await self._play(session, till, banks, daemon)
                     self._say("the customers have gone; what is in doubt is cleared up")
-                    await self._at_rest(daemon, ended)
-            ended.result()
+                    await self._at_rest(daemon)
             ledger = await _get(session, f"{setting.banks}/_simulator/ledger")
         payments = payments_in(Path(setting.config.service.journal.path))
         return compare(payments, ledger, {each.name: each.driver for each in gateways})
@@ -110,7 +109,6 @@ class Demo:
         till: Till,
         banks: Banks,
         daemon: Serving,
-        ended: "asyncio.Future[None]",
     ) -> None:
         """Customers, outages and the table, until it is time to stop."""
         setting = self._setting
@@ -125,7 +123,7 @@ class Demo:
                 background = [
                     tasks.create_task(self._trouble(banks), name="outages"),
                     tasks.create_task(self._show(daemon), name="table"),
-                    tasks.create_task(self._until_over(ended), name="end"),
+                    tasks.create_task(self._until_over(daemon), name="end"),
                 ]
                 customers = tasks.create_task(
                     crowd(make, self.tally, self._stopping, self._rng, gateways=names),
@@ -137,9 +135,9 @@ class Demo:
                 for task in (customers, *background):
                     task.cancel()
 
-    async def _until_over(self, ended: "asyncio.Future[None]") -> None:
+    async def _until_over(self, daemon: Serving) -> None:
         """Stop when the time is over, or when the daemon has ended by itself."""
-        await asyncio.wait({ended}, timeout=self._seconds)
+        await asyncio.wait({daemon.ended}, timeout=self._seconds)
         self._stopping.set()
 
     async def _trouble(self, banks: Banks) -> None:
@@ -151,11 +149,11 @@ class Demo:
             await asyncio.sleep(outage.seconds)
             self._say(outage.ends)
 
-    async def _at_rest(self, daemon: Serving, ended: "asyncio.Future[None]") -> None:
+    async def _at_rest(self, daemon: Serving) -> None:
         """Until no call is out and no payment is in doubt, or for as long as there is patience."""
         ends = self._clock.monotonic() + REST_SECONDS
         journal = daemon.engine.journal
-        while self._clock.monotonic() < ends and not ended.done():
+        while self._clock.monotonic() < ends and not daemon.ended.done():
             open_payments = [journal.get(number) for number in journal.numbers()]
             in_doubt = any(
                 payment is not None and status_of(payment) is Status.PROCESSING

@@ -28,10 +28,10 @@ _COLOURS: Final[Mapping[BreakerState, str]] = {
 PLACES: Final[Mapping[Place, str]] = {
     Place.KEPT: "with the shop",
     Place.RETURNED: "back with the payers",
-    Place.RETURNING: "at the bank, goes back by itself",
-    Place.TO_BE_ASKED: "at the bank, will be asked",
+    Place.RETURNING: "going back by itself",
+    Place.TO_BE_ASKED: "the bank will be asked",
     Place.IN_DOUBT: "not known yet",
-    Place.IN_REVIEW: "before a person",
+    Place.IN_REVIEW: "waiting for a person",
     Place.UNACCOUNTED: "unaccounted for",
 }
 """What the reckoning calls the places of money."""
@@ -90,11 +90,14 @@ def verdict(found: Comparison) -> str:
     if found.settled:
         return f"Every rial is accounted for: journal and banks both keep {found.journal_rial:,}."
     bad, doubt = found.sum_at(Place.UNACCOUNTED), found.sum_at(Place.IN_DOUBT)
+    review = found.sum_at(Place.IN_REVIEW)
     parts = []
     if bad.count:
         parts.append(f"{bad.count} payments with {bad.rial:,} rial are unaccounted for")
     if doubt.count:
         parts.append(f"{doubt.count} payments with {doubt.rial:,} rial are still in doubt")
+    if review.count:
+        parts.append(f"{review.count} payments with {review.rial:,} rial wait for a person")
     if found.journal_rial != found.ledger_rial:
         parts.append(
             f"the journal keeps {found.journal_rial:,} rial, the banks {found.ledger_rial:,}"
@@ -160,14 +163,14 @@ def _places(found: Comparison, when: Callable[[int], str]) -> Table:
         if not each.count and place is not Place.UNACCOUNTED:
             continue
         times = [finding.by_ms for finding in found.at(place) if finding.by_ms is not None]
-        by = f"{_BY[place]} {when(max(times))}" if times else ""
+        by = f"{_BY[place]} {when(max(times))}" if times and place in _BY else ""
         style = "bold red" if each.count and place is Place.UNACCOUNTED else ""
         table.add_row(text, f"{each.count:,}", f"{each.rial:,}", by, style=style)
     return table
 
 
 def _complaints(found: Comparison) -> list[Text]:
-    bad = [*found.discrepancies, *found.at(Place.IN_DOUBT)]
+    bad = [*found.discrepancies, *found.at(Place.IN_DOUBT), *found.at(Place.IN_REVIEW)]
     lines = [Text(_complaint(each), "red") for each in bad[:SHOWN_MAX]]
     if len(bad) > SHOWN_MAX:
         lines.append(Text(f"… and {len(bad) - SHOWN_MAX} more", "red"))

@@ -8,7 +8,7 @@ import asyncio
 import random
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -30,8 +30,8 @@ from gatewayd.core.settings import (
 from gatewayd.core.terms import Redirect
 from gatewayd.engine.engine import Engine
 from gatewayd.engine.gateway import GatewaySettings, contracts
-from gatewayd.engine.ports import Transport
-from gatewayd.journal.memory import MemoryReader, MemoryStore
+from gatewayd.engine.reading import MemoryReader
+from gatewayd.journal.memory import MemoryStore
 from gatewayd.journal.store import Append, Holder, Searches
 from gatewayd.routing.router import RoutingSettings
 from gatewayd.simulator.host import Banks
@@ -266,16 +266,18 @@ async def web_stage(
     engine: EngineSettings = QUICK,
     limits: WebSettings = WebSettings(),  # noqa: B008  # frozen
     seed: int = 7,
-    transport: Callable[[Banks, Clock], Transport] | None = None,
+    banks: Banks | None = None,
+    clock: Clock | None = None,
     **service: Any,
 ) -> AsyncIterator[Web]:
-    """A listener for the length of the block. `only` picks gateways by name."""
+    """A listener for the length of the block. `only` picks gateways by name; banks and clock may run already."""
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
     base = f"http://127.0.0.1:{port}"
     chosen = tuple(each for each in gateways or all_gateways() if not only or each.name in only)
-    clock, log, tally, disk = Clock(), Log(), Tally(), Disk()
-    banks = Banks(contracts(chosen), seed=seed, mix=Mix.parse(mix))
+    clock, log, tally, disk = clock or Clock(), Log(), Tally(), Disk()
+    if banks is None:
+        banks = Banks(contracts(chosen), seed=seed, mix=Mix.parse(mix))
     plain: dict[str, Any] = {"public_url": base, "shops": shops, "engine": engine, "web": limits}
     settings = ServiceSettings(**plain | service)
     reader = MemoryReader(disk.store)
@@ -286,9 +288,7 @@ async def web_stage(
         routing=RoutingSettings(),
         write=disk.write,
         read_rows=reader.rows,
-        transport=transport(banks, clock)
-        if transport
-        else InProcess(banks, wall=clock.wall, sleep=clock.sleep),
+        transport=InProcess(banks, wall=clock.wall, sleep=clock.sleep),
         clock=_Ticking(clock),
         rng=random.Random(seed),
         make_salt=bytes,

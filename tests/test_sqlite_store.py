@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from gatewayd.io import sqlite_store
 from gatewayd.io.boot import refresh_searches
 from gatewayd.io.journal_verify import verify
 from gatewayd.io.sqlite_schema import SCHEMA_VERSION, UnusableStore
@@ -126,6 +127,25 @@ def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError):
         SqliteStore(tmp_path / "file" / "journal.db", ballast_bytes=0, make_secret=counted)
+
+
+@pytest.mark.parametrize(
+    ("query", "values", "plan"),
+    [
+        (sqlite_store.OPEN_ROWS, (), "USING INDEX payments_open"),
+        (sqlite_store.ROWS_OF_ONE, (1,), "USING INDEX events_of_payment (number=?)"),
+        (sqlite_store._FORGET_GUARDS, (1, 1), "INDEX guards_to_forget (at_ms<?)"),
+        (sqlite_store._UNSEARCHED, (1,), "USING INTEGER PRIMARY KEY (rowid>?)"),
+    ],
+)
+def test_what_is_asked_often_is_answered_by_an_index(
+    path: Path, query: str, values: tuple[int, ...], plan: str
+) -> None:
+    with opened(path):
+        steps = [step for *_, step in sql(path, f"EXPLAIN QUERY PLAN {query}", *values)]
+    assert any(plan in step for step in steps)
+    assert not any(step in {"SCAN events", "SCAN e", "SCAN guards"} for step in steps)
+    assert not any("TEMP B-TREE" in step for step in steps)
 
 
 # --- the write-ahead log

@@ -65,8 +65,10 @@ _FIND_GUARD = "SELECT number, detail FROM guards WHERE kind = ? AND key = ?"
 _DROP_GUARD = "DELETE FROM guards WHERE kind = ? AND key = ? AND number = ?"
 _FORGET_GUARDS = (
     "DELETE FROM guards WHERE kind = 'idempotency' AND key IN"
-    " (SELECT key FROM guards WHERE kind = 'idempotency' AND at_ms < ? ORDER BY at_ms LIMIT ?)"
+    " (SELECT key FROM guards INDEXED BY guards_to_forget"
+    " WHERE kind = 'idempotency' AND at_ms < ? ORDER BY at_ms LIMIT ?)"
 )
+_UNSEARCHED = "SELECT number FROM events NOT INDEXED WHERE seq > ?"
 _INSERT_NOTICE = "INSERT INTO outbox (number, version, shop, type, at_ms) VALUES (?, ?, ?, ?, ?)"
 UPSERT_SEARCH: Final = (
     "INSERT INTO search"
@@ -298,7 +300,7 @@ class SqliteStore:
     def unsearched(self) -> list[int]:
         """See `Store.unsearched`."""
         known = int(self.named("searched") or b"0")
-        found = self._db.execute("SELECT number FROM events NOT INDEXED WHERE seq > ?", (known,))
+        found = self._db.execute(_UNSEARCHED, (known,))
         return sorted({number for (number,) in found})
 
     def last_at_ms(self) -> int:

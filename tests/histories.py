@@ -166,7 +166,11 @@ def candidates(
     payment: Payment, at_ms: int, *, gateways: Sequence[str] = ("plain",)
 ) -> list[ev.Event]:
     """Events of every kind for this payment, legal or not."""
-    found: list[ev.Event] = [
+    return [*of_the_payment(at_ms), *of_its_attempts(payment, at_ms, gateways)]
+
+
+def of_the_payment(at_ms: int) -> list[ev.Event]:
+    return [
         ev.CancelRequested(at_ms=at_ms),
         ev.CancelRefused(at_ms=at_ms),
         ev.ReviewRaised(at_ms=at_ms, reason="somebody tried something"),
@@ -174,17 +178,50 @@ def candidates(
         ev.OperatorActed(at_ms=at_ms, act="ask", by="ops", reason="looked"),
         *(ev.Closed(at_ms=at_ms, why=why) for why in ev.Closing),
     ]
+
+
+def of_its_attempts(payment: Payment, at_ms: int, gateways: Sequence[str]) -> list[ev.Event]:
+    """The next one's beginning among them; three attempts at most."""
+    found: list[ev.Event] = []
     number = len(payment.attempts) + 1
-    gateway = gateways[number % len(gateways)]
-    found.append(begun(at_ms, number, gateway, settles="settles" in gateway))
+    if number <= 3:
+        gateway = gateways[(number + at_ms // SECOND) % len(gateways)]
+        found.append(begun(at_ms, number, gateway, settles=gateway == "settles"))
     for attempt in payment.attempts:
         found += (make(at_ms, attempt.number) for make in TRIGGERS.values())
         found += (UNREACHED(at_ms, attempt.number), CANCELLED(at_ms, attempt.number))
+        if attempt.state is State.STARTING:  # most banks give a token
+            found += [TRIGGERS["Started"](at_ms, attempt.number)] * 12
+        else:  # and most returns and questions are followed by a verify
+            found += [TRIGGERS["VerifyRequested:keep"](at_ms, attempt.number)] * 3
+            found += [TRIGGERS["VerifyLost"](at_ms, attempt.number)] * 3
     return found
 
 
 def legal(payment: Payment, events: Iterable[ev.Event]) -> list[ev.Event]:
     return [event for event in events if allows(payment, event)]
+
+
+def walk(
+    choices: Sequence[int], gateways: Sequence[str], *, pause_ms: int = SECOND
+) -> tuple[list[ev.Event], list[Payment]]:
+    """A legal history that these numbers choose, and the payment after each of its events.
+
+    Mostly attempts move; seldom the payment as a whole is stopped or closed, which ends much of what could follow.
+    """
+    events: list[ev.Event] = [created()]
+    payments = [apply(None, events[0], number=7)]
+    at_ms = T0
+    for choice in choices:
+        payment = payments[-1]
+        at_ms += (choice % 7) * (choice % 11) * pause_ms
+        ways = legal(payment, of_its_attempts(payment, at_ms, gateways))
+        if choice % 17 == 0 or not ways:
+            ways = legal(payment, of_the_payment(at_ms))
+        event = ways[choice // 17 % len(ways)]
+        events.append(event)
+        payments.append(apply(payment, event))
+    return events, payments
 
 
 def traits(**changes: Any) -> Traits:

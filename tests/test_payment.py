@@ -29,6 +29,7 @@ from tests.histories import (
     legal,
     life,
     only,
+    walk,
 )
 
 AT = T0 + 60 * SECOND
@@ -38,25 +39,9 @@ NOTES = ANYWHERE | {"ReviewRaised", "ReviewResolved", "OperatorActed", "HandedOv
 choices = st.lists(st.integers(0, 10_000), min_size=8, max_size=45)
 
 
-def walk(numbers: list[int]) -> tuple[list[ev.Event], list[Payment]]:
-    """A legal history that these numbers choose, and the payment after each of its events."""
-    events: list[ev.Event] = [created()]
-    payments = [apply(None, events[0], number=7)]
-    for place, number in enumerate(numbers, 1):
-        payment = payments[-1]
-        known = candidates(payment, T0 + place * SECOND, gateways=GATEWAYS)
-        if len(payment.attempts) == 3:
-            known = [each for each in known if not isinstance(each, ev.StartRequested)]
-        ways = legal(payment, known)
-        event = ways[number % len(ways)]
-        events.append(event)
-        payments.append(apply(payment, event))
-    return events, payments
-
-
 @given(choices)
 def test_a_history_read_from_its_bytes_gives_the_same_payment(numbers: list[int]) -> None:
-    events, payments = walk(numbers)
+    events, payments = walk(numbers, GATEWAYS)
     rows = []
     for version, event in enumerate(events, 1):
         kind, body, private = codec.encode(event)
@@ -66,7 +51,7 @@ def test_a_history_read_from_its_bytes_gives_the_same_payment(numbers: list[int]
 
 @given(choices)
 def test_at_most_one_attempt_is_kept_or_about_to_be(numbers: list[int]) -> None:
-    for payment in walk(numbers)[1]:
+    for payment in walk(numbers, GATEWAYS)[1]:
         assert 1 >= sum(
             attempt.kept or attempt.state is State.VERIFYING for attempt in payment.attempts
         )
@@ -75,7 +60,7 @@ def test_at_most_one_attempt_is_kept_or_about_to_be(numbers: list[int]) -> None:
 @given(choices)
 def test_kept_money_does_not_vanish(numbers: list[int]) -> None:
     """From kept, an attempt goes on being kept or is given back; it never lapses or goes back to its payer."""
-    payments = walk(numbers)[1]
+    payments = walk(numbers, GATEWAYS)[1]
     for before, after in pairwise(payments):
         for attempt in before.attempts:
             if attempt.kept:
@@ -85,7 +70,7 @@ def test_kept_money_does_not_vanish(numbers: list[int]) -> None:
 
 @given(choices)
 def test_final_statuses_are_final_and_paid_but_for_a_reversal(numbers: list[int]) -> None:
-    payments = walk(numbers)[1]
+    payments = walk(numbers, GATEWAYS)[1]
     for before, after in pairwise(payments):
         status, now = status_of(before), status_of(after)
         if status in FINAL:
@@ -97,7 +82,7 @@ def test_final_statuses_are_final_and_paid_but_for_a_reversal(numbers: list[int]
 @given(choices)
 def test_what_is_left_to_a_person_is_shown_to_one(numbers: list[int]) -> None:
     """An attempt comes into review only with its reason; by the bank's word alone the engine adds the reason."""
-    payments = walk(numbers)[1]
+    payments = walk(numbers, GATEWAYS)[1]
     for before, after in pairwise(payments):
         for attempt in after.attempts:
             was = before.attempt(attempt.number)
@@ -108,13 +93,13 @@ def test_what_is_left_to_a_person_is_shown_to_one(numbers: list[int]) -> None:
 
 @given(choices)
 def test_versions_count_the_events(numbers: list[int]) -> None:
-    for place, payment in enumerate(walk(numbers)[1], 1):
+    for place, payment in enumerate(walk(numbers, GATEWAYS)[1], 1):
         assert place == payment.version
 
 
 @given(choices)
 def test_what_is_illegal_changes_nothing(numbers: list[int]) -> None:
-    payment = walk(numbers)[1][-1]
+    payment = walk(numbers, GATEWAYS)[1][-1]
     copy = changed(payment)
     for event in candidates(payment, AT):
         if not allows(payment, event):

@@ -232,7 +232,8 @@ class _View:
         held = traits.unverified is IfUnverified.HELD
         another_first = self._another_first(attempt)
         stopping = payment.closed is None and payment.captured_ms is None and payment.kept is None
-        if attempt.explained and self.now_ms >= doubt_ms + ASK_WITHOUT_END_MS:
+        for_long = self.now_ms >= doubt_ms + ASK_WITHOUT_END_MS
+        if for_long and (attempt.explained or held):
             yield self._review(attempt, "the bank gave no answer for a day")
         elif payment.can_keep:
             if another_first and attempt.explained:

@@ -13,17 +13,16 @@ from gatewayd.core.terms import Finding, Inquiry
 from gatewayd.io.boot import (
     FINGERPRINTS_KEY,
     Opened,
-    last_order,
     lock_path,
     open_by_gateway,
     open_journal,
-    refresh_searches,
 )
 from gatewayd.io.filelock import FileLock, Locked
 from gatewayd.io.journal_verify import verify
 from gatewayd.io.sqlite_schema import UnusableStore
 from gatewayd.journal.journal import Journal
 from gatewayd.journal.memory import MemoryStore
+from gatewayd.journal.recovery import last_order, refresh_searches
 from tests.journals import MANY, begin, counted, journal, land, live, opened, payments, sql
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from gatewayd.io import sqlite_store
-from gatewayd.io.boot import refresh_searches
 from gatewayd.io.journal_verify import verify
 from gatewayd.io.sqlite_schema import SCHEMA_VERSION, UnusableStore
 from gatewayd.io.sqlite_store import CHECKPOINT_PAGES, SqliteStore
+from gatewayd.journal.recovery import refresh_searches
 from gatewayd.journal.store import Append, Row, StoreError
 from tests.journals import begin, counted, journal, live, opened, sql
 

@@ -6,6 +6,7 @@ Nothing here looks at finished payments, however many there are.
 """
 
 import gc
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -15,7 +16,7 @@ from typing import Final
 
 import orjson
 
-from gatewayd.core.events import KINDS, RefundRequested, StartRequested
+from gatewayd.core.events import KINDS
 from gatewayd.core.payment import Attempt
 from gatewayd.core.settings import JournalSettings
 from gatewayd.core.states import State
@@ -25,12 +26,13 @@ from gatewayd.io.sqlite_schema import UnusableStore, connect_to_read
 from gatewayd.io.sqlite_store import OPEN_ROWS, SqliteStore, by_payment
 from gatewayd.io.store_thread import StoreThread
 from gatewayd.journal import codec
-from gatewayd.journal.journal import DamagedJournal, Journal, replay, search_of
-from gatewayd.journal.store import Searches, Store
+from gatewayd.journal.journal import DamagedJournal, Journal, replay
+from gatewayd.journal.recovery import last_order, take_over
 
+FREEZE_FROM: Final = 10_000
+"""From so many open payments on, looking for garbage among them would hold up the loop for a tenth of a second."""
 FINGERPRINTS_KEY: Final = "fingerprints"
 """Under this the daemon keeps what its gateways' contracts are known by."""
-SEARCHES_AT_ONCE: Final = 1_000
 _GONE: Final = frozenset({State.NOT_STARTED, State.GIVEN_BACK, State.LAPSED})
 
 
@@ -54,17 +56,14 @@ class Opened:
 
         UnusableStore where an open payment cannot be understood.
         """
-        collecting = gc.isenabled()
         gc.disable()  # everything that is made here stays
         try:
             with _understood():
-                for number, rows in self._store.read_open():
-                    journal.adopt_open(number, rows)
-                refresh_searches(self._store, journal)
+                take_over(self._store, journal)
         finally:
-            if collecting:
-                gc.enable()
-        gc.freeze()
+            gc.enable()
+        if len(journal) >= FREEZE_FROM:
+            gc.freeze()
 
     def close(self) -> None:
         """Write what is queued, and let others have the journal."""
@@ -102,30 +101,6 @@ def open_journal(
         return opened
 
 
-def last_order(store: Store) -> int:
-    """The highest number that was ever used at a bank, for an order or a refund; 0 for none."""
-    highest = 0
-    for row in store.last_rows([StartRequested.__name__, RefundRequested.__name__]):
-        match codec.decode(row.kind, row.at_ms, row.body, None):
-            case StartRequested(bank_order=order) | RefundRequested(refund_order=order):
-                highest = max(highest, order)
-            case _:
-                pass
-    return highest
-
-
-def refresh_searches(store: Store, journal: Journal) -> None:
-    """Bring the search columns up to date with the events. Call it before anything else is written."""
-    numbers = store.unsearched()
-    for first in range(0, len(numbers), SEARCHES_AT_ONCE):
-        rows = []
-        for number in numbers[first : first + SEARCHES_AT_ONCE]:
-            payment = journal.get(number) or replay(number, store.read(number))
-            assert payment is not None, "it has events"
-            rows.append(search_of(payment))
-        store.write([], Searches(tuple(rows), complete=first + SEARCHES_AT_ONCE >= len(numbers)))
-
-
 def open_by_gateway(path: Path) -> tuple[Mapping[str, int], Mapping[str, str]]:
     """Per gateway, how many attempts are not settled one way or the other; and the contracts' fingerprints.
 
@@ -149,7 +124,7 @@ def _understood() -> Iterator[None]:
     """Inside, an event that makes no sense is a journal that cannot be used."""
     try:
         yield
-    except (DamagedJournal, codec.UnknownEvent) as error:
+    except (DamagedJournal, codec.UnknownEvent, sqlite3.DatabaseError) as error:
         raise UnusableStore(
             f"the journal is damaged: {error}; `gatewayd journal verify` says more"
         ) from error

@@ -88,13 +88,14 @@ class Town:
         width: int = 360,
         height: int = 740,
         dark: bool = False,
+        locale: str = "fa",
     ) -> AsyncIterator[Visit]:
         """A customer with a fresh browser profile."""
         context = await self.browser.new_context(
             java_script_enabled=scripts,
             viewport={"width": width, "height": height},
             color_scheme="dark" if dark else "light",
-            is_mobile=False,
+            locale=locale,
         )
         try:
             visit = Visit(context, await context.new_page(), self.web.base)

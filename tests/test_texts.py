@@ -60,7 +60,12 @@ def test_english_is_written_in_english_letters() -> None:
     ],
 )
 def test_an_amount_is_told_in_toman_and_in_rial(rial: int, language: str, text: str) -> None:
-    assert text == money(rial, language)
+    assert text == money(rial, language).replace("\N{NO-BREAK SPACE}", " ")
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_no_amount_is_torn_from_its_unit(language: str) -> None:
+    assert 2 == len(money(150_000, language).split(" "))
 
 
 @given(st.integers(1, 2**53))

@@ -70,7 +70,7 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "amount": "Amount",
         "order": "Order",
         "tracking": "Tracking code",
-        "destination": "Gateway's address",
+        "destination": "Going to",
         "to_bank": "Going to the payment page",
         "to_bank_text": (
             "You are being taken to the payment page. If nothing happens, press the button below."
@@ -135,10 +135,10 @@ def money(rial: int, locale: str) -> str:
     """Toman as people count, and rial as the bank's page will say."""
     texts = TEXTS[locale]
     whole, rest = divmod(rial, RIAL_PER_TOMAN)
-    in_rial = f"{digits(rial, locale)} {texts['rial']}"
+    in_rial = f"{digits(rial, locale)}\N{NO-BREAK SPACE}{texts['rial']}"
     if rest:
         return in_rial
-    return f"{digits(whole, locale)} {texts['toman']} ({in_rial})"
+    return f"{digits(whole, locale)}\N{NO-BREAK SPACE}{texts['toman']} ({in_rial})"
 
 
 def preferred(accept_language: str | None) -> str:

@@ -11,6 +11,7 @@ Rules:
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from gatewayd.core import events as ev
@@ -317,7 +318,7 @@ class Cashier:
                 return
             action = pl.Verify(due_ms=now_ms, attempt=attempt, purpose=ev.Purpose.KEEP)
         ticket = self._acting.request(number, action)
-        self._tending.begin(number, attempt, self._acting.call(number, action, ticket))
+        self._tending.begin(number, attempt, partial(self._acting.call, number, action, ticket))
 
     def _is_unanswered(self, payment: Payment, number: int) -> bool:
         attempt = attempt_of(payment, number)

@@ -149,7 +149,8 @@ class Engine:
             log=log,
         )
         self._tasks: asyncio.TaskGroup | None = None
-        self._calls: set[asyncio.Task[None]] = set()
+        self._calls: dict[asyncio.Task[None], None] = {}
+        """In the order in which they were begun."""
         self._stop = asyncio.Event()
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
@@ -157,7 +158,7 @@ class Engine:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                pumping = tasks.create_task(self.pump.run(), name="pump")
+                pumping = tasks.create_task(self._record(), name="pump")
                 tending = tasks.create_task(self.tending.run(), name="tending")
                 for number in self.journal.numbers():
                     self.tending.consider(number)
@@ -172,6 +173,12 @@ class Engine:
         finally:
             self._tasks = None
 
+    async def _record(self) -> None:
+        try:
+            await self.pump.run()
+        finally:
+            self._stop.set()  # what cannot be recorded must not be begun
+
     def stop(self) -> None:
         """Begin nothing more; `run` ends when what is in flight has."""
         self._stop.set()
@@ -180,7 +187,7 @@ class Engine:
         """Until the calls in flight have ended or the drain time is over; the next start takes up the rest."""
         if self._calls:
             await asyncio.wait(self._calls, timeout=self.service.web.drain_seconds)
-        for task in self._calls:
+        for task in list(self._calls):
             task.cancel()
 
     def _is_finished(self, payment: Payment) -> bool:
@@ -191,6 +198,6 @@ class Engine:
             coroutine.close()
             return False
         task = self._tasks.create_task(coroutine, name=name)
-        self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
+        self._calls[task] = None
+        task.add_done_callback(self._calls.pop)
         return True

@@ -6,6 +6,7 @@ hands. What the table of transitions does not allow is refused with the reason.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal
 
 import orjson
@@ -205,7 +206,8 @@ class Operating:
 
     def _begin(self, number: int, action: pl.Action) -> None:
         ticket = self._acting.request(number, action)
-        self._tending.begin(number, action.attempt, self._acting.call(number, action, ticket))
+        call = partial(self._acting.call, number, action, ticket)
+        self._tending.begin(number, action.attempt, call)
 
     def _ordered(self, number: int, act: str, by: str, reason: str) -> None:
         event = ev.OperatorActed(at_ms=self._deadlines.now_ms(), act=act, by=by, reason=reason)

@@ -24,7 +24,8 @@ class Records:
         self.journal = journal
         self._read_rows = read_rows
         self._loading: dict[int, asyncio.Future[None]] = {}
-        self._watchers: dict[int, set[asyncio.Future[None]]] = {}
+        self._watchers: dict[int, dict[asyncio.Future[None], None]] = {}
+        """By payment, in the order in which they came."""
 
     # --- bringing in
 
@@ -123,15 +124,15 @@ class Records:
 
     async def _changed(self, number: int) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        watchers = self._watchers.setdefault(number, set())
-        watchers.add(future)
+        watchers = self._watchers.setdefault(number, {})
+        watchers[future] = None
         ticket = self.journal.landed_at(number)
         if ticket is not None:
             ticket.when_done(lambda: self.wake(number))
         try:
             await future
         finally:
-            watchers.discard(future)
+            del watchers[future]
             if not watchers and self._watchers.get(number) is watchers:
                 del self._watchers[number]
 

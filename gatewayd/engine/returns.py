@@ -118,7 +118,7 @@ class Returns:
                 await self._records.unlocked(number)
                 await self._records.wait(self._records.append(number, *events))
 
-        self._tending.begin(number, attempt, follow())
+        self._tending.begin(number, attempt, follow)
 
     def _verify_at_once(
         self, after: Payment, number: int, came: list[ev.Event], addressed_by: AddressedBy

@@ -8,6 +8,7 @@ one bad payment must not stop the others.
 import asyncio
 import heapq
 from collections.abc import Callable, Collection, Coroutine, Mapping
+from functools import partial
 from typing import Any, Final
 
 from gatewayd.core import plan as pl
@@ -31,6 +32,7 @@ START_AT_ONCE_MAX: Final = 200
 """Due payments begun in one turn, so that a boot with many open ones does not hold up the customers."""
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], bool]
+Call = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Tending:
@@ -127,9 +129,10 @@ class Tending:
                 self._remember(number, now_ms + CONFLICT_MS)
                 return
             ticket = self._acting.request(number, action)
-            self.begin(number, action.attempt, self._acting.call(number, action, ticket))
+            call = partial(self._acting.call, number, action, ticket)
+            self.begin(number, action.attempt, call)
 
-    def begin(self, number: int, attempt: int, call: Coroutine[Any, Any, None]) -> None:
+    def begin(self, number: int, attempt: int, call: Call) -> None:
         """Run a call about an attempt as a task; until it has ended the plan leaves the attempt alone.
 
         Its request, if it has one, was recorded just before.
@@ -201,10 +204,10 @@ class Tending:
 
     # --- calls
 
-    async def _run(self, number: int, attempt: int, call: Coroutine[Any, Any, None]) -> None:
+    async def _run(self, number: int, attempt: int, call: Call) -> None:
         bug: Exception | None = None
         try:
-            await call
+            await call()
         except Exception as error:  # noqa: BLE001 - a bug about one payment must not stop the rest
             bug = error
         finally:

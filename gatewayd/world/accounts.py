@@ -1,0 +1,117 @@
+"""The day of reckoning: the banks' book against the journal, rial by rial, when everything has come to rest.
+
+Every debit at a bank is kept by exactly one paid payment, or went back, or is in review; and every paid payment has
+exactly one debit behind it.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from gatewayd.core.payment import Attempt, Payment, attempt_of
+from gatewayd.core.states import State as AttemptState
+from gatewayd.core.status import needs_review
+from gatewayd.simulator.bank import Session, State
+from gatewayd.world.history import History
+from gatewayd.world.oracle import Oracle, attempt_at
+
+BY_PANEL: Final = "by panel"
+"""Marks a session that was verified behind our back; where nobody asked for it, nobody here can know."""
+
+
+def reckon(
+    oracle: Oracle, sessions: list[Session], history: History, now: float
+) -> Mapping[str, int]:
+    """Every session's fate by name, counted; `sessions` have had every deadline up to `now` applied."""
+    fates: dict[str, int] = {}
+    keepers: dict[str, list[tuple[Payment, Attempt]]] = {}
+    for payment in oracle.payments.values():
+        for attempt in payment.attempts:
+            if attempt.kept:
+                _check_kept(oracle, payment, attempt, history, now, keepers)
+            elif attempt.state is AttemptState.GIVEN_BACK:
+                _check_given_back(oracle, payment, attempt, history, now)
+    for session in sessions:
+        if session.paid_at is not None:
+            fate = _fate(oracle, session, keepers.get(_name(session), []), history)
+            fates[fate] = fates.get(fate, 0) + 1
+    return fates
+
+
+def _name(session: Session) -> str:
+    return f"{session.driver} {session.token}"
+
+
+def _went_back(session: Session) -> bool:
+    return session.reversed or session.refunded >= session.amount
+
+
+def _check_kept(
+    oracle: Oracle,
+    payment: Payment,
+    attempt: Attempt,
+    history: History,
+    now: float,
+    keepers: dict[str, list[tuple[Payment, Attempt]]],
+) -> None:
+    session = oracle.session_of(payment, attempt.number, now)
+    wrong = oracle.wrong_at_bank(payment, attempt, now)
+    if wrong:
+        history.violated("books", payment.number, f"kept, but the bank's book says: {wrong}")
+    if session is not None:
+        keepers.setdefault(_name(session), []).append((payment, attempt))
+
+
+def _check_given_back(
+    oracle: Oracle, payment: Payment, attempt: Attempt, history: History, now: float
+) -> None:
+    session = oracle.session_of(payment, attempt.number, now)
+    if session is not None and session.paid_at is not None and not _went_back(session):
+        history.violated(
+            "books", payment.number, f"given back, but the bank's book says: {session.state}"
+        )
+
+
+def _fate(
+    oracle: Oracle,
+    session: Session,
+    keepers: list[tuple[Payment, Attempt]],
+    history: History,
+) -> str:
+    """What became of a debit."""
+    place = attempt_at(session)
+    assert place is not None, "every session was opened for an attempt"
+    payment = oracle.payments.get(place[0])
+    number = place[0]
+    if len(keepers) > 1:
+        history.violated("kept twice", number, f"one debit is kept by {len(keepers)} attempts")
+    if _went_back(session):
+        if keepers:
+            history.violated("books", number, "kept, but the bank gave it back")
+        return "returned by the bank" if session.state is State.AUTO_REVERSED else "given back"
+    if keepers:
+        return "kept"
+    if payment is not None:
+        attempt = payment.attempt(place[1])
+        if attempt is not None and _in_review(payment, attempt):
+            return "in review"
+    if BY_PANEL in session.extra:
+        return "taken at the panel"
+    history.violated(
+        "books", number, f"{session.driver} has {session.amount} rial, {session.state}, of nobody's"
+    )
+    return "lost"
+
+
+def _in_review(payment: Payment, attempt: Attempt) -> bool:
+    return attempt.state is AttemptState.IN_REVIEW and needs_review(payment)
+
+
+def story(oracle: Oracle, number: int) -> list[str]:
+    """How an attempt of each number of a payment stands, in a line each."""
+    payment = oracle.payments.get(number)
+    if payment is None:
+        return ["no such payment has landed"]
+    return [
+        f"attempt {each.number} at {each.gateway}: {each.state}, claim {each.claim is not None}"
+        for each in (attempt_of(payment, place.number) for place in payment.attempts)
+    ]

@@ -1,0 +1,148 @@
+"""What may go wrong in a world and how often: every fault is an option, and none of them may cost anybody a rial.
+
+A chance is per occasion (a call, a payer, a payment); a number ending in `_an_hour` is how often it is to be expected
+in one hour. The defaults are far worse than any real day.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from typing import Final, Self
+
+LIMITS: Final = {"payments": 100_000, "crashes": 1_000, "hours": 1_000}
+
+
+class BadOption(ValueError):
+    """An option that there is not, or a value that it cannot have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """One world's troubles."""
+
+    hours: float = 1.0
+    """How long people come and things go wrong; what follows is quiet."""
+    payments: int = 60
+    """In all of that time together."""
+    crashes: int = 3
+    """Deaths of the process at a random step: an await, a write that lands or not, a call that leaves or not."""
+    crash_in_recovery: float = 0.25
+    """A process that has just come back dies again at one of its first steps."""
+
+    # the network, per call of ours to a bank
+    refused: float = 0.02
+    """Nobody listens."""
+    connect_timeout: float = 0.01
+    reset_before: float = 0.01
+    """The connection is lost before anything was sent."""
+    reset_after: float = 0.015
+    """…after everything was sent, without effect."""
+    timeout_before: float = 0.015
+    """No answer in time, and no effect."""
+    timeout_after: float = 0.02
+    """No answer in time, but it took effect."""
+    late_effect: float = 0.01
+    """No answer in time, and it takes effect when we have long given up on it."""
+    lost_reply: float = 0.03
+    """It takes effect, and the connection ends instead of an answer."""
+    slow: float = 0.04
+    """The answer needs seconds."""
+    drip: float = 0.005
+    """The answer begins and never ends."""
+    truncated: float = 0.005
+    empty: float = 0.005
+    html_before: float = 0.005
+    """A page of HTML instead of an effect."""
+    html_after: float = 0.01
+    """A page of HTML after the effect."""
+    wrong_charset: float = 0.005
+    error_500_before: float = 0.01
+    error_500_after: float = 0.01
+    outages_an_hour: float = 2.0
+    """A bank that for minutes refuses, hangs, drops replies, shows HTML, loses payers or declines them all."""
+
+    # the banks
+    panel_verifies: float = 0.01
+    """Somebody at the bank's panel verifies a payment before us: "already verified"."""
+    other_amount: float = 0.01
+    """The bank takes another amount than was ordered."""
+    settle_refused: float = 0.03
+    """The bank gives a verified payment back instead of settling it."""
+
+    # the disk
+    fsync_errors_an_hour: float = 0.4
+    """A commit fails, written or not, and the process stops."""
+    disk_full_an_hour: float = 0.2
+    """For a minute or so nothing can be written."""
+    slow_disk: float = 0.02
+    """A commit takes up to a second."""
+
+    # the machine and its operators
+    reloads_an_hour: float = 0.7
+    """The daemon is stopped in order and started with other settings, perhaps with a gateway retired."""
+    clock_jumps_an_hour: float = 1.0
+    """The wall clock jumps, back or forth, by seconds or minutes."""
+    forcings_an_hour: float = 1.0
+    """An operator forces a gateway open or closed, or takes that back."""
+
+    # payers
+    cancels: float = 0.05
+    declined: float = 0.08
+    leaves: float = 0.06
+    """Closes the tab without having paid."""
+    closes_the_tab: float = 0.09
+    """Pays and never comes back."""
+    dawdles: float = 0.06
+    """Takes minutes, or more time than the bank gives."""
+    returns_late: float = 0.04
+    """The browser comes back minutes or hours after the payment."""
+    returns_twice: float = 0.08
+    """From two tabs at once, or again later."""
+    clicks_twice: float = 0.08
+    """On whatever leads to our page."""
+    second_tab: float = 0.12
+    """Opens the payment again elsewhere, and may pay there as well."""
+    hangs_up: float = 0.03
+    """Does not wait for our answer."""
+    forges: float = 0.12
+    """Sends made-up returns to genuine addresses, before, instead of or after paying."""
+
+    # shops
+    shop_cancels: float = 0.08
+    shop_polls: float = 0.25
+    shop_repeats: float = 0.06
+    """Creates the same order twice at the same time."""
+
+    @classmethod
+    def calm(cls, **more: float) -> Self:
+        """Nothing goes wrong and everybody pays, but for what is given."""
+        kept = {"hours", "payments"}
+        quiet = {each.name: 0 for each in fields(cls) if each.name not in kept}
+        return cls(**{**quiet, **more})  # type: ignore[arg-type]  # by name, and all are numbers
+
+    def changed(self, texts: Iterable[str]) -> Self:
+        """With `name=value` texts carried out; BadOption for one that makes no sense."""
+        changes: dict[str, float] = {}
+        for text in texts:
+            name, equals, value = text.partition("=")
+            known = {each.name: each.type for each in fields(self)}
+            if not equals or name not in known:
+                raise BadOption(
+                    f"{text!r} is not like lost_reply=0.1; there are {', '.join(known)}"
+                )
+            try:
+                number = int(value) if known[name] is int else float(value)
+            except ValueError:
+                raise BadOption(f"{name}: {value!r} is not a number") from None
+            most = LIMITS.get(name, 1_000 if name.endswith("_an_hour") else 1)
+            if not 0 <= number <= most:
+                raise BadOption(f"{name}: must be between 0 and {most}")
+            changes[name] = number
+        return replace(self, **changes)  # type: ignore[arg-type]  # by name, each of its type
+
+    def differing(self) -> list[str]:
+        """The options that are not as they usually are, as texts."""
+        return [
+            f"{each.name}={getattr(self, each.name):g}"
+            for each in fields(self)
+            if getattr(self, each.name) != each.default
+        ]

@@ -1,0 +1,223 @@
+"""Watches a world all the time: a second memory, built from nothing but what has landed on the disk.
+
+The rules that it holds the engine to:
+
+* What has landed replays: each event is legal after the one before, and versions have no gaps.
+* A final status stays; from paid there is only reversed.
+* At most one attempt of a payment is kept, and no bank's payment by two.
+* Nothing is called paid before the bank's own book says that the money is ours.
+* No call that can move money leaves before its request has landed.
+* Every change of a public status left its notice, in the same transaction.
+* Nobody outside is shown what has not landed, and nobody is shown less than before.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from gatewayd.core import events as ev
+from gatewayd.core.payment import Attempt, IllegalTransition, Payment, apply, attempt_of
+from gatewayd.core.status import FINAL, Status, needs_review, status_of
+from gatewayd.core.terms import AddressedBy, Operation, Traits
+from gatewayd.journal import codec
+from gatewayd.journal.journal import replay
+from gatewayd.journal.store import Append, GuardKind, Holder, Row
+from gatewayd.simulator.bank import TAKEN, Book, Session, State
+from gatewayd.world.history import History
+
+REQUESTS: Final[Mapping[type[ev.Event], Operation]] = {
+    ev.VerifyRequested: Operation.VERIFY,
+    ev.SettleRequested: Operation.SETTLE,
+    ev.ReverseRequested: Operation.REVERSE,
+    ev.RefundRequested: Operation.REFUND,
+}
+OUTCOMES: Final = (
+    ev.Verified,
+    ev.VerifyRefused,
+    ev.VerifyLost,
+    ev.Mismatched,
+    ev.Settled,
+    ev.SettleRefused,
+    ev.SettleLost,
+    ev.Reversed,
+    ev.ReverseRefused,
+    ev.ReverseLost,
+    ev.Refunded,
+    ev.RefundRefused,
+    ev.RefundLost,
+)
+_RETURN: Final = re.compile(r"/return/([0-9]+)\.([0-9]+)\.")
+
+
+def attempt_at(session: Session) -> tuple[int, int] | None:
+    """The payment and attempt that a bank's session was opened for."""
+    found = _RETURN.search(session.callback_url)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+class Oracle:
+    """One per world; crashes mean nothing to it."""
+
+    def __init__(self, history: History, book: Book, traits: Mapping[str, Traits]) -> None:
+        self._history = history
+        self._book = book
+        self._traits = traits
+        self.payments: dict[int, Payment] = {}
+        """Every payment as the disk has it."""
+        self._requested: dict[tuple[int, int], Operation] = {}
+        """Requests that have landed and whose outcomes have not."""
+        self._references: dict[tuple[str, str], int] = {}
+        """Who holds a reference, as the disk has it."""
+        self._kept: dict[tuple[str, str], tuple[int, int]] = {}
+        self._shown: dict[int, int] = {}
+        self.quiet_since: float | None = None
+
+    # --- the disk
+
+    def landed(self, batch: Sequence[Append], results: Sequence[Holder | None], now: float) -> None:
+        """A batch is on the disk. `now` is the banks' time."""
+        for append, conflict in zip(batch, results, strict=True):
+            if conflict is None:
+                self._landed(append, now)
+
+    def _landed(self, append: Append, now: float) -> None:
+        number = append.number
+        for guard in append.releases:
+            if self._references.get((guard.kind, guard.key)) == number:
+                del self._references[guard.kind, guard.key]
+        for guard in append.takes:
+            if guard.kind is GuardKind.REFERENCE:
+                self._references[guard.kind, guard.key] = number
+        payment = self.payments.get(number)
+        status = status_of(payment) if payment else None
+        expected: list[tuple[int, str]] = []
+        was_paid = status is Status.PAID
+        for row in append.rows:
+            payment = self._replayed(number, payment, row)
+            if payment is None:
+                return
+            after = status_of(payment)
+            if after is not status:
+                self._changed(number, status, after)
+                expected.append((row.version, f"payment.{after}"))
+                status = after
+        if payment is None:
+            return
+        if status is Status.PAID and not was_paid:
+            self._paid(payment, now)
+        self.payments[number] = payment
+        told = [(notice.version, notice.type) for notice in append.notices]
+        if told != expected:
+            self._history.violated("outbox", number, f"notices {told}, but changes {expected}")
+
+    def _replayed(self, number: int, payment: Payment | None, row: Row) -> Payment | None:
+        body = row.body.decode(errors="backslashreplace")
+        self._history.note(number, f"{row.version} {row.kind} {row.at_ms} {body}")
+        try:
+            event = codec.decode(row.kind, row.at_ms, row.body, row.private)
+            after = apply(payment, event, number=number)
+        except (IllegalTransition, codec.UnknownEvent) as error:
+            self._history.violated("replay", number, f"{row.kind}: {error}")
+            return None
+        if after.version != row.version:
+            self._history.violated("replay", number, f"{row.version} where {after.version} is due")
+            return None
+        if isinstance(event, ev.AttemptEvent):
+            place = number, event.attempt
+            if type(event) in REQUESTS:
+                self._requested[place] = REQUESTS[type(event)]
+            elif isinstance(event, OUTCOMES):
+                self._requested.pop(place, None)
+            if sum(attempt.kept for attempt in after.attempts) > 1:
+                self._history.violated("kept twice", number, "two attempts of one payment are kept")
+            if isinstance(event, ev.Verified) and attempt_of(after, event.attempt).kept:
+                self._keep(after, event.attempt)
+        return after
+
+    def _changed(self, number: int, before: Status | None, after: Status) -> None:
+        if before in FINAL or (before is Status.PAID and after is not Status.REVERSED):
+            self._history.violated("final", number, f"{after} after {before}")
+
+    def name_at_bank(self, payment: Payment, number: int) -> tuple[str, str]:
+        """The gateway and what the bank knows an attempt's money by."""
+        attempt = attempt_of(payment, number)
+        by_reference = self._traits[attempt.gateway].addressed_by is AddressedBy.REFERENCE
+        claimed = attempt.claim.reference if attempt.claim else None
+        return attempt.gateway, (claimed or "") if by_reference else (attempt.token or "")
+
+    def session_of(self, payment: Payment, number: int, now: float) -> Session | None:
+        """The bank's session whose money an attempt counts on."""
+        gateway, name = self.name_at_bank(payment, number)
+        if self._traits[gateway].addressed_by is AddressedBy.REFERENCE:
+            return self._book.find_reference(gateway, name, now)
+        return self._book.find(gateway, name, now)
+
+    def _keep(self, payment: Payment, number: int) -> None:
+        name = self.name_at_bank(payment, number)
+        before = self._kept.setdefault(name, (payment.number, number))
+        if before != (payment.number, number):
+            self._history.violated(
+                "kept twice", payment.number, f"{name[0]} {name[1]} was kept by {before} before"
+            )
+
+    def _paid(self, payment: Payment, now: float) -> None:
+        kept = payment.kept
+        assert kept is not None, "a paid payment has a kept attempt"
+        wrong = self.wrong_at_bank(payment, kept, now)
+        if wrong:
+            self._history.violated("no word", payment.number, f"paid, but the bank's book: {wrong}")
+
+    def wrong_at_bank(self, payment: Payment, attempt: Attempt, now: float) -> str:
+        """What the bank's book has against calling this attempt paid; empty for nothing.
+
+        An amount that no bank ever told may differ, if a person was told to look.
+        """
+        session = self.session_of(payment, attempt.number, now)
+        if session is None:
+            return "no such payment"
+        wanted = {State.SETTLED} if attempt.settles else TAKEN
+        told = attempt.receipt is not None and attempt.receipt.amount is not None
+        excused = not told and needs_review(payment)
+        if session.state in wanted and (session.amount == payment.amount or excused):
+            return ""
+        return f"{session.state}, {session.amount} rial"
+
+    # --- calls and answers
+
+    def leaves(self, gateway: str, operation: Operation, session: Session) -> None:
+        """A call leaves that can move money; `session` is what it is about, as the bank will see it."""
+        place = attempt_at(session)
+        if place is not None and self._requested.get(place) is operation:
+            return
+        holder = self._references.get((GuardKind.REFERENCE, f"{gateway}|{session.ref_num}"))
+        for (number, _), requested in self._requested.items():
+            if number == holder and requested is operation:
+                return  # a reference that this payment brought, though it was paid for another
+        number = place[0] if place else 0
+        self._history.violated("no request", number, f"{operation} left before its request landed")
+
+    def shown(self, payment: Payment) -> None:
+        """Somebody outside is shown this."""
+        number = payment.number
+        known = self.payments.get(number)
+        if known is None or known.version < payment.version:
+            self._history.violated("shown", number, f"version {payment.version} has not landed")
+            return
+        if known.version == payment.version and known != payment:
+            self._history.violated("shown", number, "not what has landed")
+        if payment.version < self._shown.get(number, 0):
+            self._history.violated("shown", number, "less than was shown before")
+        self._shown[number] = max(payment.version, self._shown.get(number, 0))
+        self._history.note(number, f"shown {payment.version} {status_of(payment)}")
+
+    def vanished(self, number: int) -> None:
+        """Somebody who knows of a payment is told that there is none."""
+        if number in self._shown:
+            self._history.violated("shown", number, "it is gone")
+
+    # --- memory
+
+    def compare(self, live: Payment, rows: Sequence[Row]) -> None:
+        """At rest, memory, this and a replay of the disk are the same."""
+        if live != self.payments.get(live.number) or live != replay(live.number, rows):
+            self._history.violated("replay", live.number, "memory is not what the disk replays to")

@@ -1,0 +1,91 @@
+"""Stories that the seeded world told first: each is a bug that it found, with fixed steps."""
+
+import asyncio
+
+import pytest
+
+from gatewayd.core.states import State
+from gatewayd.core.status import Status, needs_review
+from gatewayd.core.terms import Operation
+from gatewayd.engine.views import NoGateway, View
+from gatewayd.journal.store import Holder, StoreError
+from gatewayd.world.machine import Down
+from tests.story_stage import AMOUNT, Story, told
+
+
+@pytest.mark.parametrize("taken", [AMOUNT + 1_000, AMOUNT - 1_000])
+def test_of_another_amount_than_ordered_all_that_was_taken_goes_back(taken: int) -> None:
+    async def scene(story: Story) -> None:
+        number = await story.order("zibal")
+        attempt = await story.handed_over(number)
+        await story.returns(number, attempt, story.at_bank(attempt, takes=taken))
+        await story.passes(60.0)
+        assert State.GIVEN_BACK is story.state(number)
+        assert story.session(number).reversed
+        assert needs_review(story.payment(number))
+
+    told(scene)
+
+
+def test_a_payment_proven_without_its_amount_is_paid_but_a_person_is_to_look() -> None:
+    """The first verify took effect unheard, and the second says only that it had been asked before."""
+
+    async def scene(story: Story) -> None:
+        number = await story.order("saman")
+        attempt = await story.handed_over(number)
+        story.next_call(Operation.VERIFY, "lost_reply")
+        await story.returns(number, attempt, story.at_bank(attempt))
+        await story.passes(10.0)
+        assert Status.PAID is story.status(number)
+        assert needs_review(story.payment(number))
+
+    told(scene, switches={"saman": {"duplicate_detail": "absent"}})
+
+
+def test_a_payment_proven_again_with_its_amount_is_nobodys_worry() -> None:
+    async def scene(story: Story) -> None:
+        number = await story.order("saman")
+        attempt = await story.handed_over(number)
+        story.next_call(Operation.VERIFY, "lost_reply")
+        await story.returns(number, attempt, story.at_bank(attempt))
+        await story.passes(10.0)
+        assert Status.PAID is story.status(number)
+        assert not needs_review(story.payment(number))
+
+    told(scene, switches={"saman": {"duplicate_detail": "present"}})
+
+
+def test_whoever_comes_in_the_moment_the_disk_fails_meets_no_error_of_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Between the failing of a commit and the end of the process nothing may be begun any more."""
+
+    async def scene(story: Story) -> None:
+        number = await story.order("saman")
+        met: list[View | Exception] = []
+
+        async def come() -> None:
+            try:
+                met.append(await story.asks(lambda engine: engine.cashier.arrive(number)))
+            except Down as nobody:
+                met.append(nobody)
+
+        async def crowd() -> None:
+            async with asyncio.TaskGroup() as comers:
+                for _ in range(12):
+                    comers.create_task(come())
+                    await asyncio.sleep(0)  # at each step on the way down somebody comes
+
+        def fail(*_: object) -> list[Holder | None]:
+            story.loop.create_task(crowd())
+            raise StoreError("the disk failed")
+
+        monkeypatch.setattr(story.machine.store, "write", fail)
+        with pytest.raises(Down):
+            await story.order("saman")
+        monkeypatch.undo()
+        await story.passes(6.0)
+        assert {Down, NoGateway} == {type(each) for each in met}
+        await story.handed_over(number)
+
+    told(scene)

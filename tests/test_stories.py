@@ -89,3 +89,20 @@ def test_whoever_comes_in_the_moment_the_disk_fails_meets_no_error_of_ours(
         await story.handed_over(number)
 
     told(scene)
+
+
+def test_nobody_is_shown_what_was_recorded_while_he_waited_for_the_disk() -> None:
+    """A shop asks just when one try has failed; the next one, recorded a step later, has not landed yet."""
+
+    async def scene(story: Story) -> None:
+        number = await story.order("saman", "sadad")
+        story.next_call(Operation.START, "html_before")
+        arriving = story.loop.create_task(story.handed_over(number))
+        while not arriving.done():
+            payment = await story.asks(lambda engine: engine.records.look(number))
+            assert payment is not None
+            assert payment.version <= story.payment(number).version
+            await story.passes(0.0001)
+        await arriving
+
+    told(scene)

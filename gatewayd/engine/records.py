@@ -97,9 +97,11 @@ class Records:
         return ticket.conflict
 
     async def landed(self, number: int) -> None:
-        """Until everything recorded of this payment so far has landed."""
-        ticket = self.journal.landed_at(number)
-        if ticket is not None:
+        """Until everything recorded of this payment has landed, also what came while this waited.
+
+        What memory holds when this returns is on the disk, and may be shown.
+        """
+        while (ticket := self.journal.landed_at(number)) is not None:
             await self.wait(ticket)
 
     async def unlocked(self, number: int) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import orjson
-from aiohttp import ClientSession, DummyCookieJar, FormData, web
+from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, FormData, web
 from multidict import CIMultiDictProxy
 from yarl import URL
 
@@ -303,7 +303,10 @@ async def web_stage(
     )
     failure: BaseException | None = None
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    async with asyncio.TaskGroup() as tasks, ClientSession(cookie_jar=DummyCookieJar()) as http:
+    async with (
+        asyncio.TaskGroup() as tasks,
+        ClientSession(cookie_jar=DummyCookieJar(), timeout=ClientTimeout(total=30)) as http,
+    ):
         running = tasks.create_task(made.run())
         await runner.setup()
         await web.SockSite(runner, listening).start()

@@ -6,14 +6,16 @@ browsers apply it to every hop after the submit, and banks hop.
 """
 
 import hashlib
+import re
+from html import escape
 from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import DictLoader, Environment, StrictUndefined, Template
 
 from gatewayd.core.payment import Payment
-from gatewayd.web.texts import TEXTS, digits, money
+from gatewayd.web.texts import TEXTS, money
 
 HEADERS: Final = {
     "Content-Type": "text/html; charset=utf-8",
@@ -46,23 +48,39 @@ _SCRIPT: Final = _asset("handover.js", "text/javascript")
 _ASSETS: Final = {name: (body, headers) for name, body, headers in (_STYLE, _SCRIPT)}
 
 
-def _templates() -> dict[str, Template]:
-    """Every page, compiled."""
+_FIXED: Final = re.compile(r"\{\{ (\w+)(?:\.(\w+))? \}\}")
+
+
+def _compiled(locale: str) -> dict[str, Template]:
+    """Every page in one language, compiled with its texts in place, so that a request pays only for what differs."""
+    fixed = {
+        "locale": locale,
+        "style": f"/assets/{_STYLE[0]}",
+        "script": f"/assets/{_SCRIPT[0]}",
+    }
+
+    def put(found: re.Match[str]) -> str:
+        name, of_texts = found.groups()
+        text = TEXTS[locale][of_texts] if name == "t" else fixed.get(name)
+        return found[0] if text is None else escape(text)
+
+    sources = {
+        path.name: _FIXED.sub(put, path.read_text()) for path in (_HERE / "templates").iterdir()
+    }
     environment = Environment(
-        loader=FileSystemLoader(_HERE / "templates"),
+        loader=DictLoader(sources),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(digits=digits, money=money)
-    environment.globals.update(style=f"/assets/{_STYLE[0]}", script=f"/assets/{_SCRIPT[0]}")
-    names = environment.list_templates(["html"])
-    return {name.removesuffix(".html"): environment.get_template(name) for name in names}
+    environment.globals["t"] = TEXTS[locale]
+    environment.filters["money"] = lambda rial: money(rial, locale)
+    return {name.removesuffix(".html"): environment.get_template(name) for name in sources}
 
 
-_TEMPLATES: Final = _templates()
+_TEMPLATES: Final = {locale: _compiled(locale) for locale in TEXTS}
 
 
 def page(
@@ -75,9 +93,8 @@ def page(
     **values: Any,
 ) -> web.Response:
     """The page `name` in the customer's language. `title` is the shop's name."""
-    text = _TEMPLATES[name].render(
-        t=TEXTS[locale], locale=locale, payment=payment, shop_title=title, **values
-    )
+    template = _TEMPLATES[locale][name]
+    text = template.render(payment=payment, shop_title=title, **values)
     return web.Response(status=status, body=text.encode(), headers=HEADERS)
 
 

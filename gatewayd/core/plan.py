@@ -192,12 +192,13 @@ class _View:
         can_keep = self.payment.can_keep
         held = traits.unverified is IfUnverified.HELD
         ends_ms = _lapses_ms(attempt, traits)
+        unanswered = held and attempt.last_ask_lost
+        if unanswered and (attempt.asked_ms or 0) >= ends_ms + ASK_WITHOUT_END_MS:
+            yield self._review(attempt, "the bank gave no answer for a day")
+            return
         due_ms = self._next_ask_ms(attempt, traits, ends_ms)
         match traits.ask:
             case Ask.INQUIRY if due_ms is not None and (can_keep or held):
-                if due_ms >= ends_ms + ASK_WITHOUT_END_MS:
-                    yield self._review(attempt, "the bank gave no answer for a day")
-                    return
                 yield Inquire(due_ms=due_ms, attempt=attempt.number)
             case Ask.VERIFY if (
                 due_ms is not None and can_keep and not self._another_unknown(attempt)
@@ -205,7 +206,6 @@ class _View:
                 yield Verify(due_ms=due_ms, attempt=attempt.number, purpose=ev.Purpose.KEEP)
             case _:
                 pass
-        unanswered = held and attempt.last_ask_lost
         if self.payment.closed is None and self.payment.kept is None and not unanswered:
             yield self._lapse(attempt, ends_ms, ends_ms)
 
@@ -223,7 +223,8 @@ class _View:
         if asked_ms is None or not attempt.last_ask_lost:
             return None
         late_ms = asked_ms - (ends_ms - LAST_ASK_MS)
-        return asked_ms + max(ASK_AGAIN_MS, late_ms // 2)
+        again_ms = asked_ms + max(ASK_AGAIN_MS, late_ms // 2)
+        return max(asked_ms + 1, min(again_ms, ends_ms + ASK_WITHOUT_END_MS))
 
     def _in_doubt(self, attempt: Attempt, traits: Traits) -> Iterator[Action]:
         payment = self.payment

@@ -1,0 +1,212 @@
+"""When a bank is asked about a payer of whom nothing is heard, and what an answer that does not come means."""
+
+import pytest
+
+from gatewayd.core import events as ev
+from gatewayd.core import plan as pl
+from gatewayd.core.payment import Payment, apply
+from gatewayd.core.settings import EngineSettings
+from gatewayd.core.terms import Finding, Inquiry
+from tests.histories import (
+    CONTRACTS,
+    HOUR,
+    MINUTE,
+    SECOND,
+    T0,
+    TRIGGERS,
+    UNREACHED,
+    begun,
+    further,
+    life,
+)
+
+HANDED = T0 + SECOND
+ENDS = HANDED + 50 * MINUTE
+LAST = ENDS - 3 * MINUTE
+
+
+def plan(payment: Payment, now_ms: int) -> pl.Action | None:
+    return pl.plan(payment, now_ms, CONTRACTS, EngineSettings())
+
+
+def asked(payment: Payment, at_ms: int, finding: Finding) -> Payment:
+    inquiry = Inquiry(finding=finding)
+    return apply(payment, ev.Asked(at_ms=at_ms, attempt=1, inquiry=inquiry))
+
+
+def questions(payment: Payment, finding: Finding) -> tuple[list[int], pl.Action | None]:
+    """Seconds after the hand-over at which an inquiry is made, each answered so; and what follows them."""
+    times: list[int] = []
+    now_ms = HANDED
+    while isinstance(action := plan(payment, now_ms), pl.Inquire):
+        now_ms = max(now_ms, action.due_ms)
+        times.append((now_ms - HANDED) // SECOND)
+        payment = asked(payment, now_ms, finding)
+    return times, action
+
+
+ON_TIME = [90, 180, 300, 600, 1200, 1800, 2400, 2820]
+
+
+def test_an_absent_payers_bank_is_asked_early_and_a_last_time_before_the_end() -> None:
+    times, then = questions(life("Started", gateway="asks"), Finding.PENDING)
+    assert ON_TIME == times
+    assert isinstance(then, pl.Note)
+    assert isinstance(then.event, ev.Lapsed)
+    assert ENDS == then.due_ms
+
+
+def test_a_last_question_without_an_answer_is_repeated_until_the_end() -> None:
+    times, then = questions(life("Started", gateway="asks"), Finding.UNKNOWN)
+    assert [*ON_TIME, 2850, 2880, 2910, 2955] == times
+    assert isinstance(then, pl.Note)
+    assert isinstance(then.event, ev.Lapsed)
+
+
+def test_held_money_is_not_given_up_without_an_answer_but_left_to_a_person_after_a_day() -> None:
+    times, then = questions(life("Started", gateway="held"), Finding.UNKNOWN)
+    assert ON_TIME == times[: len(ON_TIME)]
+    assert 28 == len(times)
+    assert isinstance(then, pl.Note)
+    assert isinstance(then.event, ev.LeftToReview)
+    assert ENDS + 24 * HOUR == then.due_ms
+
+
+@pytest.mark.parametrize(
+    ("finding", "end"), [(Finding.PENDING, ev.Lapsed), (Finding.NOT_PAID, ev.Closed)]
+)
+def test_an_answer_at_last_ends_it(finding: Finding, end: type[ev.Event]) -> None:
+    silent = asked(life("Started", gateway="held"), ENDS + HOUR, Finding.UNKNOWN)
+    assert isinstance(plan(silent, ENDS + HOUR), pl.Inquire)
+    answered = asked(silent, ENDS + 2 * HOUR, finding)
+    action = plan(answered, ENDS + 2 * HOUR)
+    assert isinstance(action, pl.Note)
+    assert isinstance(action.event, end)
+
+
+def test_after_a_long_sleep_the_bank_is_asked_before_anything_lapses() -> None:
+    for contract in ("asks", "held"):
+        payment = life("Started", gateway=contract)
+        assert isinstance(plan(payment, ENDS + 10 * HOUR), pl.Inquire)
+    assert isinstance(plan(life("Started", gateway="verifies"), ENDS + 10 * HOUR), pl.Verify)
+
+
+def test_an_unclear_return_is_asked_about_at_once() -> None:
+    unclear = ("Started", "Returned:unclear")
+    now_ms = HANDED + 5 * SECOND
+    inquire = pl.Inquire(due_ms=now_ms, attempt=1)
+    assert inquire == plan(life(*unclear, gateway="asks"), now_ms)
+    verify = pl.Verify(due_ms=now_ms, attempt=1, purpose=ev.Purpose.KEEP)
+    assert verify == plan(life(*unclear, gateway="verifies"), now_ms)
+
+
+def test_an_unclear_return_is_asked_about_once() -> None:
+    steps = ("Started", "Returned:unclear", "VerifyRequested:keep", "VerifyRefused")
+    action = plan(life(*steps, gateway="verifies"), HANDED + MINUTE)
+    assert action is not None
+    assert action.due_ms > HANDED + MINUTE
+
+
+def test_what_an_inquiry_found_paid_is_verified_at_once() -> None:
+    found = asked(life("Started", gateway="asks"), HANDED + MINUTE, Finding.PAID)
+    action = plan(found, HANDED + MINUTE)
+    assert pl.Verify(due_ms=HANDED + MINUTE, attempt=1, purpose=ev.Purpose.KEEP) == action
+
+
+# --- where a verify is the only question
+
+
+def verifies(payment: Payment) -> list[int]:
+    """Seconds after the hand-over at which a verify asks, each answered by "not paid"."""
+    times: list[int] = []
+    now_ms = HANDED
+    while isinstance(action := plan(payment, now_ms), pl.Verify):
+        now_ms = max(now_ms, action.due_ms)
+        times.append((now_ms - HANDED) // SECOND)
+        payment = further(
+            payment,
+            TRIGGERS["VerifyRequested:keep"](now_ms, 1),
+            TRIGGERS["VerifyRefused"](now_ms, 1),
+        )
+    return times
+
+
+def test_a_verify_asks_as_rarely_as_it_can_and_still_in_time_for_whoever_paid_since() -> None:
+    times = verifies(life("Started", gateway="verifies"))
+    assert [1620] == times
+    within = CONTRACTS["verifies"].verify_within_seconds
+    life_seconds = CONTRACTS["verifies"].token_life_seconds
+    assert times[0] < within
+    assert times[-1] >= life_seconds
+    assert times[-1] < life_seconds + within
+
+
+def test_a_verify_that_asked_and_never_left_is_repeated_soon() -> None:
+    payment = life("Started", gateway="verifies")
+    at_ms = HANDED + 1620 * SECOND
+    payment = further(payment, TRIGGERS["VerifyRequested:keep"](at_ms, 1), UNREACHED(at_ms, 1))
+    action = plan(payment, at_ms)
+    assert isinstance(action, pl.Verify)
+    assert at_ms + SECOND == action.due_ms
+
+
+@pytest.mark.parametrize("contract", ["verifies", "asks"])
+@pytest.mark.parametrize("end", ["closed", "stopping", "kept"])
+def test_no_question_is_asked_for_money_that_cannot_be_kept_and_goes_back_by_itself(
+    contract: str, end: str
+) -> None:
+    payment = life("Started", gateway=contract)
+    match end:
+        case "closed":
+            payment = apply(payment, ev.Closed(at_ms=HANDED, why=ev.Closing.EXPIRED))
+        case "stopping":
+            payment = apply(payment, ev.CancelRequested(at_ms=HANDED))
+            payment = apply(payment, ev.Closed(at_ms=HANDED, why=ev.Closing.CANCELLED_BY_SHOP))
+        case _:
+            payment = further(apply(payment, begun(T0, 2)), "Started", attempt=2)
+            payment = further(payment, "VerifyRequested:keep", "Verified", attempt=2)
+    assert plan(payment, LAST) is None
+
+
+@pytest.mark.parametrize("end", ["closed", "kept"])
+def test_held_money_is_looked_for_to_the_end_whatever_became_of_the_payment(end: str) -> None:
+    payment = life("Started", gateway="held")
+    if end == "closed":
+        payment = apply(payment, ev.Closed(at_ms=HANDED, why=ev.Closing.GIVEN_UP))
+    else:
+        payment = further(apply(payment, begun(T0, 2)), "Started", attempt=2)
+        payment = further(payment, "VerifyRequested:keep", "Verified", attempt=2)
+    times, then = questions(payment, Finding.PENDING)
+    assert ON_TIME == times
+    assert then is None
+    found = asked(payment, LAST, Finding.PAID)
+    action = plan(found, LAST)
+    assert isinstance(action, pl.Verify)
+    assert ev.Purpose.GIVE_BACK is action.purpose
+
+
+def test_a_verify_does_not_ask_while_another_attempt_may_be_paid() -> None:
+    payment = life("Started", gateway="verifies")
+    payment = further(apply(payment, begun(T0, 2)), "Started", attempt=2)
+    payment = further(payment, "Returned:claim", "VerifyRequested:keep", attempt=2)
+    now_ms = HANDED + 1700 * SECOND
+    assert isinstance(plan(payment, now_ms), pl.Note)  # the one that is out is taken as lost
+    busy = pl.plan(payment, now_ms, CONTRACTS, EngineSettings(), frozenset({2}))
+    assert busy is not None
+    assert not isinstance(busy, pl.Verify)
+    refused = further(payment, "VerifyRefused", attempt=2)
+    assert isinstance(plan(refused, now_ms), pl.Verify)
+
+
+def test_not_paid_in_the_meantime_does_not_end_the_payment_early() -> None:
+    """A payer who is at the bank past the payment's own time may still pay."""
+    at_ms = HANDED + 1620 * SECOND
+    payment = further(
+        life("Started", gateway="verifies"),
+        TRIGGERS["VerifyRequested:keep"](at_ms, 1),
+        TRIGGERS["VerifyRefused"](at_ms, 1),
+    )
+    action = plan(payment, at_ms)
+    assert isinstance(action, pl.Note)
+    assert isinstance(action.event, ev.Lapsed)
+    assert ENDS == action.due_ms

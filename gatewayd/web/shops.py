@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import string
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ RETURN_URL_CHARS_MAX: Final = 2_000
 """Browsers and proxies agree on addresses up to this length."""
 _OURS: Final = frozenset({"payment_id", "order_id", "status", "timestamp", "signature"})
 """What we add to the query of a return_url; a parameter of the shop's by such a name gives way."""
+_MISREAD: Final = re.compile(r"[\x00-\x20\x7f\\]")
 _AS_THEY_ARE: Final = string.printable.strip()
 """Every ASCII character that an address may hold, `%` among them: what is encoded stays so."""
 
@@ -67,7 +69,7 @@ def checked_return_url(url: str, shop: ShopSettings) -> str:
     """
     if len(url) > RETURN_URL_CHARS_MAX:
         raise ValueError(f"may have {RETURN_URL_CHARS_MAX} characters at most")
-    if any(character <= " " or character in "\\\x7f" for character in url):
+    if _MISREAD.search(url):
         raise ValueError("must not hold blanks, control characters or backslashes")
     try:
         parts = urlsplit(url)
@@ -86,6 +88,8 @@ def checked_return_url(url: str, shop: ShopSettings) -> str:
         raise ValueError("has a host that is not on the shop's list of return hosts")
     if parts.scheme == "http" and not (shop.allow_http or is_loopback(host)):
         raise ValueError("must begin with https://")
+    if url.isascii():
+        return url
     try:
         ascii_url = quote(url, safe=_AS_THEY_ARE)
     except UnicodeEncodeError:

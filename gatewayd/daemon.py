@@ -139,6 +139,7 @@ def _engine(
         last_number=opened.last_number,
         last_order=opened.last_order,
         on_commit=metrics.committed,
+        on_status=metrics.reached,
     )
 
 

@@ -26,6 +26,7 @@ HEALTH = GatewayHealth(
     paid=8,
     failed=1,
     in_flight=2,
+    load=0.1,
     token_health=1.0,
     token_seconds=0.2,
     ceiling=None,

@@ -138,7 +138,12 @@ class Payment:
     @property
     def kept(self) -> Attempt | None:
         """The attempt whose money is kept, if any."""
-        return next((attempt for attempt in self.attempts if attempt.kept), None)
+        for (
+            attempt
+        ) in self.attempts:  # asked for some fifty times in a payment's life: no generator
+            if attempt.state in KEPT:
+                return attempt
+        return None
 
     @property
     def can_keep(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from gatewayd.core.payment import Payment
 from gatewayd.core.settings import ServiceSettings
+from gatewayd.core.status import Status
 from gatewayd.engine.acting import Acting
 from gatewayd.engine.cashier import Cashier
 from gatewayd.engine.deadlines import Deadlines
@@ -25,6 +26,7 @@ from gatewayd.engine.returns import Returns
 from gatewayd.engine.starting import Starting
 from gatewayd.engine.tending import LOOK_EVERY_SECONDS, Tending
 from gatewayd.journal.journal import Journal
+from gatewayd.journal.store import Notice
 from gatewayd.routing.router import Router, RoutingSettings
 
 
@@ -48,9 +50,13 @@ class Engine:
         last_number: int = 0,
         last_order: int = 0,
         on_commit: Callable[[int, float], None] = lambda _events, _seconds: None,
+        on_status: Callable[[Status, str, int], None] = lambda _status, _gateway, _amount: None,
         look_every_seconds: float = LOOK_EVERY_SECONDS,
     ) -> None:
-        """`look_every_seconds` is how long the wall clock, which may jump, goes unlooked at."""
+        """`look_every_seconds` is how long the wall clock, which may jump, goes unlooked at.
+
+        `on_status` is told of every public status that a payment reaches: the last gateway, empty for none, and rial.
+        """
         self.service = service
         self.gateways: Mapping[str, GatewaySettings] = {each.name: each for each in gateways}
         self.log = log
@@ -59,7 +65,10 @@ class Engine:
         self.router = Router(
             {gateway.name: gateway.limits for gateway in gateways}, routing, rng=rng
         )
-        self.journal = Journal(is_finished=self._is_finished, make_salt=make_salt)
+        self._on_status = on_status
+        self.journal = Journal(
+            is_finished=self._is_finished, make_salt=make_salt, on_notice=self._noticed
+        )
         self.records = Records(self.journal, read_rows)
         self.pump = Pump(
             self.journal,
@@ -189,6 +198,11 @@ class Engine:
             await asyncio.wait(self._calls, timeout=self.service.web.drain_seconds)
         for task in list(self._calls):
             task.cancel()
+
+    def _noticed(self, payment: Payment, notice: Notice) -> None:
+        attempt = payment.kept or payment.latest
+        status = Status(notice.type.removeprefix("payment."))
+        self._on_status(status, attempt.gateway if attempt else "", payment.amount)
 
     def _is_finished(self, payment: Payment) -> bool:
         return self.tending.is_finished(payment)

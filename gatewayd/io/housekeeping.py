@@ -5,6 +5,7 @@ many requests are in flight, or the daemon is stopping. Returns and verifies are
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -23,6 +24,8 @@ DISK_EVERY: Final = 5
 """Rounds between two looks at the free disk and two tidyings."""
 ROUTER_EVERY: Final = 30
 """Rounds between two savings of what the router has learnt."""
+ATTEMPTS_EVERY: Final = 15
+"""Rounds between two countings of all open attempts, which takes milliseconds when there are many."""
 ROUTER_KEY: Final = "router"
 
 
@@ -76,6 +79,8 @@ class Housekeeping:
             if rounds % DISK_EVERY == 0:
                 self._look_at_disk()
                 await self._thread.tidy()
+            if rounds % ATTEMPTS_EVERY == 0:
+                self._metrics.open_attempts(self._states())
             if rounds % ROUTER_EVERY == 0:
                 await self._save_router()
             systemd.notify(systemd.WATCHDOG)
@@ -99,6 +104,12 @@ class Housekeeping:
         document = {"at": self._clock.wall(), "state": state}
         await self._thread.name(ROUTER_KEY, orjson.dumps(document))
 
+    def _states(self) -> Counter[str]:
+        """Open payments' attempts by their states."""
+        journal = self._engine.journal
+        payments = (journal.get(number) for number in journal.numbers())
+        return Counter(str(a.state) for p in payments if p is not None for a in p.attempts)
+
     def _look_at_clock(self) -> None:
         jump = self._jumps.look(self._clock.wall(), self._clock.monotonic())
         if jump is not None:
@@ -116,6 +127,7 @@ class Housekeeping:
     def _show(self) -> None:
         """Set the gauges."""
         engine = self._engine
+        self._metrics.connections(self._transport.counts())
         self._metrics.gauges(
             health=engine.router.snapshot(self._clock.monotonic()),
             open_payments=len(engine.journal),

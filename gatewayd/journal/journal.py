@@ -101,10 +101,15 @@ class Journal:
         is_finished: Callable[[Payment], bool],
         make_salt: Callable[[int], bytes],
         on_queued: Callable[[], None] = lambda: None,
+        on_notice: Callable[[Payment, Notice], None] = lambda _payment, _notice: None,
     ) -> None:
-        """`is_finished` says whether a payment needs nothing any more; `on_queued` wakes whoever moves batches."""
+        """`is_finished` says whether a payment needs nothing any more; `on_queued` wakes whoever moves batches.
+
+        `on_notice` is told of every change of a public status once it is on disk.
+        """
         self._is_finished = is_finished
         self._make_salt = make_salt
+        self._on_notice = on_notice
         self.on_queued = on_queued
         self._entries: dict[int, _Entry] = {}
         self._queue: deque[_Queued] = deque()
@@ -284,6 +289,11 @@ class Journal:
                         queued.payment,
                         is_open=entry.is_open if is_open is None else is_open,
                     )
+        for queued, conflict in zip(landed, results, strict=True):
+            payment = self._entries[queued.append.number].payment
+            if conflict is None and payment is not None:
+                for notice in queued.append.notices:
+                    self._on_notice(payment, notice)
         for queued, conflict in zip(landed, results, strict=True):
             queued.ticket.finish(conflict)
         for queued in landed:

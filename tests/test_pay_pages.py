@@ -11,9 +11,10 @@ import pytest
 
 from gatewayd.core.terms import Operation
 from gatewayd.simulator.faults import Fault, Kind
+from gatewayd.web import customer
 from tests.page_reading import Form
 from tests.stage import DRIVERS
-from tests.web_stage import DEMO, OTHER, Answer, Web, all_gateways, web_stage
+from tests.web_stage import DEMO, OTHER, QUICK, Answer, Web, all_gateways, web_stage
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self';"
@@ -365,6 +366,23 @@ async def test_a_failure_of_ours_is_a_page_with_a_way_on(
     assert "inside" not in page.text
     assert 1 == len(web.log.of("request failed"))
     is_page(await web.submit(page.forms[0]), 200)
+
+
+@pytest.mark.parametrize("action", ["", "another", "leave", "go_on"])
+async def test_while_nothing_can_be_recorded_the_customer_is_told_so(
+    action: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(customer, "NOT_RECORDED_SECONDS", 0.0)
+    quick = replace(QUICK, start_deadline_seconds=0.6)
+    async with web_stage(engine=quick) as web:
+        payment = await web.create()
+        web.disk.free.clear()
+        page = await web.ask("POST", payment["pay_url"], data={"action": action})
+        is_page(page, 503, "چند لحظه صبر کنید")
+        web.disk.free.set()
+        again = await web.submit(page.forms[0])
+        assert (303 if action == "leave" else 200) == again.status
+        assert "pending" == (await web.show(payment))["status"] or action == "leave"
 
 
 # --- gateways with hosts of their own

@@ -5,6 +5,7 @@ nothing. What a view becomes stands in `show`.
 """
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -28,7 +29,7 @@ from gatewayd.web.shops import shop_url
 from gatewayd.web.texts import preferred
 
 NOT_RECORDED_SECONDS: Final = 5.0
-"""Beyond the wait for the bank: a disk that takes longer is out of order, and the customer is told so."""
+"""Beyond the wait for banks: a disk that takes longer is out of order, and the customer is told so."""
 RETURN: Final = "/return/"
 PREFIXES: Final = ("/pay/", RETURN)
 """Who asks for these is a person, and is shown pages."""
@@ -43,7 +44,7 @@ async def pay(request: web.Request) -> web.StreamResponse:
         return _unknown(request, "pay")
     if _is_prefetch(request):
         return web.Response(status=503, headers={"Cache-Control": "no-store", "Retry-After": "0"})
-    return show(request, await engine.cashier.arrive(number))
+    return await _shown(request, engine.cashier.arrive(number), _starting_seconds(request))
 
 
 async def pay_action(request: web.Request) -> web.StreamResponse:
@@ -52,17 +53,11 @@ async def pay_action(request: web.Request) -> web.StreamResponse:
     number = engine.links.read_pay(request.match_info["id"])
     if number is None:
         return _unknown(request, "pay")
+    cashier = engine.cashier
+    chosen = {"another": cashier.try_another, "leave": cashier.give_up, "go_on": cashier.go_on}
     action = (await read_fields(request)).get("action", "")
-    match action:
-        case "another":
-            view = await engine.cashier.try_another(number)
-        case "leave":
-            view = await engine.cashier.give_up(number)
-        case "go_on":
-            view = await engine.cashier.go_on(number)
-        case _:
-            view = await engine.cashier.arrive(number)
-    return show(request, view)
+    act = chosen.get(action, cashier.arrive)
+    return await _shown(request, act(number), _starting_seconds(request))
 
 
 async def bank_return(request: web.Request) -> web.StreamResponse:
@@ -72,12 +67,25 @@ async def bank_return(request: web.Request) -> web.StreamResponse:
     if found is None:
         return _unknown(request, "return")
     fields = await read_fields(request)
+    coming = engine.cashier.returned(*found, fields)
+    return await _shown(request, coming, service.engine.return_wait_seconds)
+
+
+async def _shown(
+    request: web.Request, view: Coroutine[Any, Any, View], seconds: float
+) -> web.StreamResponse:
+    """The view, which takes these seconds at most unless nothing can be recorded; then a page that says so."""
     try:
-        async with asyncio.timeout(service.engine.return_wait_seconds + NOT_RECORDED_SECONDS):
-            view = await engine.cashier.returned(*found, fields)
+        async with asyncio.timeout(seconds + NOT_RECORDED_SECONDS):
+            return show(request, await view)
     except TimeoutError:
         return await busy(request, 503)
-    return show(request, view)
+
+
+def _starting_seconds(request: web.Request) -> float:
+    """How long it may take to ask earlier attempts' banks and to get a token."""
+    settings = request.app[SERVICE].engine
+    return settings.ask_before_retry_seconds + settings.start_deadline_seconds
 
 
 async def nothing(request: web.Request) -> web.Response:

@@ -105,7 +105,9 @@ def returns_by_ms(payment: Payment) -> int | None:
     if payment.kept is not None:
         return None
     times = [
-        attempt.returns_by_ms for attempt in payment.attempts if attempt.returns_by_ms is not None
+        attempt.returns_by_ms
+        for attempt in payment.attempts
+        if attempt.returns_by_ms is not None and money_of_attempt(attempt) is not Money.NONE
     ]
     return max(times, default=None)
 

@@ -56,7 +56,9 @@ class Links:
 
     def digest(self, fields: Mapping[str, str]) -> str:
         """A short name for a set of returned fields, which says nothing about them."""
-        text = "\x00".join(f"{name}\x01{value}" for name, value in sorted(fields.items()))
+        text = "".join(
+            f"{len(name)} {name} {len(value)} {value} " for name, value in sorted(fields.items())
+        )
         return self._sum(f"fields|{text}")[:8].hex()
 
     def _mac(self, text: str) -> str:

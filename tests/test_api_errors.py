@@ -51,6 +51,7 @@ def problem(answer: Answer, status: int, code: str) -> dict[str, Any]:
         ({"amount": 99, "currency": "IRT"}, "amount", "must be 100 to 200000000 toman"),
         ({"amount": 200_000_001, "currency": "IRT"}, "amount", "must be 100 to 200000000 toman"),
         ({"currency": "USD"}, "currency", "Input should be 'IRR' or 'IRT'"),
+        ({"currency": "USD", "amount": 5}, "currency", "Input should be 'IRR' or 'IRT'"),
         ({"currency": "irr"}, "currency", "Input should be 'IRR' or 'IRT'"),
         ({"return_url": "https://evil.example/"}, "return_url", "return hosts"),
         ({"return_url": "http://shop.example/"}, "return_url", "https"),

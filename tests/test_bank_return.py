@@ -136,6 +136,19 @@ async def test_the_signature_of_one_attempt_is_of_no_use_for_another(web: Web) -
     assert [] == web.log.of("returned")
 
 
+async def test_a_signed_address_of_a_payment_that_is_not_in_the_journal_is_unknown(
+    web: Web,
+) -> None:
+    """As after a restore of an older journal; nothing is known that could be asked."""
+    links = web.engine.links
+    is_page(await web.ask("GET", links.return_url(7, 1, "saman")), 404, "این نشانی معتبر نیست")
+    is_page(await web.ask("GET", links.pay_url(7)), 404, "این نشانی معتبر نیست")
+    payment = await web.create()
+    never_begun = links.return_url(int(payment["tracking_code"]), 1, "saman")
+    is_page(await web.ask("POST", never_begun), 404)
+    assert {"forged view": 3, "created": 1} == web.tally.counts
+
+
 async def test_who_only_says_that_he_paid_has_not_paid_and_may_still_pay(web: Web) -> None:
     payment, back = await at_bank(web)
     forged = {**back.fields, "RefNum": "made-up"}

@@ -230,6 +230,15 @@ async def test_an_odd_body_is_no_error_and_the_payer_is_still_paid(
     is_back(await web.come_back(back), payment, "paid")
 
 
+@pytest.mark.parametrize("name", ["parsian", "sadad", "zarinpal", "zibal"])
+async def test_a_return_that_lost_its_fields_is_made_good_by_asking_the_bank(
+    web: Web, name: str
+) -> None:
+    payment = await web.create(gateways=[name])
+    back = web.play(await web.hand_over(payment))
+    is_back(await web.ask("POST", back.url.partition("?")[0]), payment, "paid")
+
+
 async def test_a_broken_off_body_leaves_everything_as_it_was(web: Web) -> None:
     payment, back = await at_bank(web)
     host, port = web.base.removeprefix("http://").split(":")

@@ -106,3 +106,33 @@ def test_nobody_is_shown_what_was_recorded_while_he_waited_for_the_disk() -> Non
         await arriving
 
     told(scene)
+
+
+def test_a_no_is_believed_only_when_no_earlier_verify_can_still_arrive() -> None:
+    """A question about an absent payer is lost, asked again and answered no; then he pays, and the first one arrives."""
+
+    async def scene(story: Story) -> None:
+        number = await story.order("sadad", expires=60)
+        attempt = await story.handed_over(number)
+        story.next_call(Operation.VERIFY, "late_effect")
+        while story.state(number) is not State.IN_DOUBT:
+            await story.passes(1.0)
+        await story.passes(3.0)
+        assert 2 == story.wire.sent.count(Operation.VERIFY)
+        assert State.IN_DOUBT is story.state(number)
+        story.at_bank(attempt)  # and never comes back
+        await story.passes(70.0)
+        assert Status.PAID is story.status(number)
+
+    told(scene)
+
+
+def test_a_no_after_which_nothing_strays_in_is_a_no() -> None:
+    async def scene(story: Story) -> None:
+        number = await story.order("sadad", expires=60)
+        await story.handed_over(number)
+        story.next_call(Operation.VERIFY, "timeout_before")
+        await story.passes(2_800.0)
+        assert Status.FAILED is story.status(number)
+
+    told(scene)

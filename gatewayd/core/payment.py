@@ -11,7 +11,7 @@ Rules:
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from gatewayd.core import events as ev
 from gatewayd.core.money import Currency
@@ -27,6 +27,10 @@ from gatewayd.core.terms import (
     Split,
 )
 from gatewayd.core.values import changed
+
+
+STRAY_MS: Final = 60_000
+"""How long a request that was given up may lie about before the bank's server drops it too."""
 
 
 class IllegalTransition(Exception):
@@ -62,6 +66,8 @@ class Attempt:
     """When the last call ended."""
     explained: bool = False
     """An earlier verify of ours was left without an answer: "already verified" may be its doing."""
+    stray_ms: int | None = None
+    """Until when a verify without an answer may still arrive at the bank; a no before that is not the last word."""
     no: Refusal | None = None
     """The last definite no: a return that says so, or the bank's word."""
     receipt: Receipt | None = None
@@ -187,7 +193,7 @@ def apply(payment: Payment | None, event: ev.Event, *, number: int = 0) -> Payme
                 raise IllegalTransition("StartRequested on a payment that takes no further attempt")
             begun = Attempt(
                 number=event.attempt,
-                gateway=event.gateway,
+                gateway=intern(event.gateway),
                 bank_order=event.bank_order,
                 settles=event.settles,
                 state=State.STARTING,
@@ -245,14 +251,14 @@ def _created(event: ev.Created, number: int) -> Payment:
     payer = private.get("payer")
     return Payment(
         number=number,
-        shop=event.shop,
-        key=event.key,
+        shop=intern(event.shop),
+        key=intern(event.key),
         test=event.test,
         order_id=event.order_id,
         amount=event.amount,
         currency=event.currency,
-        return_url=event.return_url,
-        locale=event.locale,
+        return_url=intern(event.return_url),
+        locale=intern(event.locale),
         created_ms=event.at_ms,
         expires_ms=event.expires_ms,
         gateways=event.gateways,
@@ -330,6 +336,9 @@ def _after(attempt: Attempt, event: ev.AttemptEvent) -> Attempt:
             return _next_claim(changed(attempt, no=no), at)
         case ev.VerifyRequested():
             return changed(attempt, ask_now=False)
+        case ev.VerifyRefused() if _may_stray(attempt, at):
+            doubted = changed(attempt, state=State.IN_DOUBT, claim=None, tries=0, tried_ms=at)
+            return _next_claim(doubted, at) if doubted.waiting else doubted
         case ev.VerifyRefused(refusal=refusal):
             if not _says_nothing(attempt, refusal):
                 attempt = changed(attempt, no=refusal)
@@ -340,7 +349,9 @@ def _after(attempt: Attempt, event: ev.AttemptEvent) -> Attempt:
             return changed(_next_claim(back, at), tries=attempt.tries + 1, tried_ms=at)
         case ev.VerifyLost(reached=reached):
             lost = _lost(attempt, at)
-            return changed(lost, explained=attempt.explained or reached)
+            if not reached:
+                return lost
+            return changed(lost, explained=True, stray_ms=at + STRAY_MS)
         case ev.SettleLost() | ev.ReverseLost():
             return _lost(attempt, at)
         case ev.Verified() | ev.Mismatched():
@@ -364,6 +375,15 @@ def _after(attempt: Attempt, event: ev.AttemptEvent) -> Attempt:
             return _asked(attempt, event)
         case _:
             return attempt
+
+
+def _may_stray(attempt: Attempt, at_ms: int) -> bool:
+    """Whether a verify that was left without an answer may still take effect after this no.
+
+    A payer who pays before it arrives has paid us. A claim's reference, though, names what had been paid before.
+    """
+    by_token = attempt.claim is None or attempt.claim.reference is None
+    return by_token and attempt.stray_ms is not None and at_ms < attempt.stray_ms
 
 
 def _says_nothing(attempt: Attempt, refusal: Refusal) -> bool:

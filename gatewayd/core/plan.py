@@ -321,7 +321,10 @@ class _View:
         return attempt.tried_ms + min(first << min(attempt.tries - 1, 20), longest)
 
     def _verify(self, attempt: Attempt, purpose: ev.Purpose) -> Verify:
-        return Verify(due_ms=self._again_ms(attempt), attempt=attempt.number, purpose=purpose)
+        due_ms = self._again_ms(attempt)
+        if attempt.tries == 0 and attempt.claim is None and attempt.stray_ms is not None:
+            due_ms = max(due_ms, attempt.stray_ms)  # a no that a stray verify may still belie
+        return Verify(due_ms=due_ms, attempt=attempt.number, purpose=purpose)
 
     def _let_go(self, attempt: Attempt, traits: Traits, due_ms: int, ended_ms: int) -> Note:
         if traits.unverified is IfUnverified.HELD:

@@ -109,7 +109,7 @@ def test_nobody_is_shown_what_was_recorded_while_he_waited_for_the_disk() -> Non
 
 
 def test_a_no_is_believed_only_when_no_earlier_verify_can_still_arrive() -> None:
-    """A question about an absent payer is lost, asked again and answered no; then he pays, and the first one arrives."""
+    """A question about an absent payer is lost, asked again, answered no; then he pays, and the first one arrives."""
 
     async def scene(story: Story) -> None:
         number = await story.order("sadad", expires=60)

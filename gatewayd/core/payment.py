@@ -28,7 +28,6 @@ from gatewayd.core.terms import (
 )
 from gatewayd.core.values import changed
 
-
 STRAY_MS: Final = 60_000
 """How long a request that was given up may lie about before the bank's server drops it too."""
 
@@ -193,7 +192,7 @@ def apply(payment: Payment | None, event: ev.Event, *, number: int = 0) -> Payme
                 raise IllegalTransition("StartRequested on a payment that takes no further attempt")
             begun = Attempt(
                 number=event.attempt,
-                gateway=intern(event.gateway),
+                gateway=event.gateway,
                 bank_order=event.bank_order,
                 settles=event.settles,
                 state=State.STARTING,
@@ -251,14 +250,14 @@ def _created(event: ev.Created, number: int) -> Payment:
     payer = private.get("payer")
     return Payment(
         number=number,
-        shop=intern(event.shop),
-        key=intern(event.key),
+        shop=event.shop,
+        key=event.key,
         test=event.test,
         order_id=event.order_id,
         amount=event.amount,
         currency=event.currency,
-        return_url=intern(event.return_url),
-        locale=intern(event.locale),
+        return_url=event.return_url,
+        locale=event.locale,
         created_ms=event.at_ms,
         expires_ms=event.expires_ms,
         gateways=event.gateways,

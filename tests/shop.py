@@ -107,6 +107,8 @@ class Wire:
         await shop.if_alive(self._life)
         sent = Sent(gateway, operation, call)
         shop.sent.append(sent)
+        if operation in shop.awaited:
+            shop.awaited.pop(operation).set()
         answer = await shop.hook(sent) if shop.hook else None
         if answer is None:
             answer = await self._banks.send(gateway, operation, call, seconds)
@@ -154,6 +156,7 @@ class Shop:
         self.commit_seconds = 0.001
         self.hook: Callable[[Sent], Awaitable[Lost | Reply | None]] | None = None
         """Looks at every call first; what it gives is the answer, and the bank sees nothing."""
+        self.awaited: dict[Operation, asyncio.Event] = {}
         self._life = 0
         self._seed = seed
         self._orders = 0
@@ -345,6 +348,11 @@ class Shop:
 
     def mend(self) -> None:
         self.banks.faults.clear()
+
+    async def until_sent(self, operation: Operation) -> None:
+        """Until the next such call is on its way."""
+        self.awaited[operation] = asyncio.Event()
+        await self.awaited[operation].wait()
 
     def forget_calls(self) -> None:
         self.sent.clear()

@@ -47,7 +47,7 @@ from tests.zarinpal_wire import (
         ("IN_BANK", Finding.PENDING),
         ("FAILED", Finding.NOT_PAID),
         ("REVERSED", Finding.REVERSED),
-        ("PENDING", Finding.UNKNOWN),
+        ("PENDING", Finding.PENDING),
         ("paid", Finding.PAID),
         ("SOMETHING", Finding.UNKNOWN),
         (None, Finding.UNKNOWN),

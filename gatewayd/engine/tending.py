@@ -87,13 +87,13 @@ class Tending:
         """How many payments have a call out."""
         return len(self._busy)
 
-    def consider(self, number: int, ended: int | None = None) -> None:
+    def consider(self, number: int, in_vain: int | None = None) -> None:
         """Begin what this payment needs now, or remember when it needs something. It does not raise.
 
-        `ended` is the attempt whose call has just ended: if that was for a reference and was in vain, it waits.
+        `in_vain` is the attempt that has just tried to take its reference: if it must try again, it waits before.
         """
         try:
-            self._consider(number, ended)
+            self._consider(number, in_vain)
         except Exception as error:  # noqa: BLE001 - a bug about one payment must not stop the rest
             self._failed(number, error)
 
@@ -103,7 +103,7 @@ class Tending:
         self._log.error("action failed", payment=public_id(number), error=fault)
         self._remember(number, self._deadlines.now_ms() + AFTER_BUG_MS)
 
-    def _consider(self, number: int, ended: int | None) -> None:
+    def _consider(self, number: int, in_vain: int | None) -> None:
         journal = self._records.journal
         while True:
             if journal.is_locked(number):
@@ -125,22 +125,23 @@ class Tending:
                 self._records.append(number, event)
                 tell(self._log, event, number)
                 continue
-            if isinstance(action, pl.TakeReference) and action.attempt == ended:
+            taking = isinstance(action, pl.TakeReference)
+            if taking and action.attempt == in_vain:
                 self._remember(number, now_ms + CONFLICT_MS)
                 return
             ticket = self._acting.request(number, action)
             call = partial(self._acting.call, number, action, ticket)
-            self.begin(number, action.attempt, call)
+            self.begin(number, action.attempt, call, taking=taking)
 
-    def begin(self, number: int, attempt: int, call: Call) -> None:
+    def begin(self, number: int, attempt: int, call: Call, *, taking: bool = False) -> None:
         """Run a call about an attempt as a task; until it has ended the plan leaves the attempt alone.
 
-        Its request, if it has one, was recorded just before.
+        Its request, if it has one, was recorded just before. `taking`: all it is for is to take a reference.
         """
         assert not self.is_busy(number, attempt), "one call at a time per attempt"
         self.mark_busy(number, attempt)
         self._records.journal.pin(number)
-        self._spawn(self._run(number, attempt, call), f"pay_{number}/{attempt}")
+        self._spawn(self._run(number, attempt, call, taking=taking), f"pay_{number}/{attempt}")
 
     def mark_busy(self, number: int, attempt: int) -> None:
         """A call about this attempt is out."""
@@ -204,7 +205,7 @@ class Tending:
 
     # --- calls
 
-    async def _run(self, number: int, attempt: int, call: Call) -> None:
+    async def _run(self, number: int, attempt: int, call: Call, *, taking: bool) -> None:
         bug: Exception | None = None
         try:
             await call()
@@ -214,7 +215,7 @@ class Tending:
             self.mark_idle(number, attempt)
             self._records.wake(number)
         if bug is None:
-            self.consider(number, ended=attempt)
+            self.consider(number, in_vain=attempt if taking else None)
         else:
             self._failed(number, bug)
         self._records.journal.unpin(number)

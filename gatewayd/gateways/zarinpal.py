@@ -96,6 +96,7 @@ EXCEPTIONS: Final[Mapping[tuple[Operation, str], CodeClass]] = {
 FINDINGS: Final[Mapping[str, Finding]] = {
     "PAID": Finding.PAID,
     "VERIFIED": Finding.VERIFIED,
+    "PENDING": Finding.PENDING,  # the payer has not opened the page yet
     "IN_BANK": Finding.PENDING,
     "FAILED": Finding.NOT_PAID,
     "REVERSED": Finding.REVERSED,

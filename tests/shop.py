@@ -231,7 +231,7 @@ class Shop:
         """Until nothing is under way that could go on by itself at once."""
         for _ in range(10_000):
             self.engine.tending._wake.set()
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.3 if self.engine.tending.calls_out else 0.005)
             heap = self.engine.tending._heap
             due = bool(heap) and heap[0][0] <= self.engine.deadlines.now_ms()
             if not self.engine.tending.calls_out and self.engine.journal.is_idle and not due:
@@ -352,7 +352,8 @@ class Shop:
     async def until_sent(self, operation: Operation) -> None:
         """Until the next such call is on its way."""
         self.awaited[operation] = asyncio.Event()
-        await self.awaited[operation].wait()
+        async with asyncio.timeout(30):
+            await self.awaited[operation].wait()
 
     def forget_calls(self) -> None:
         self.sent.clear()

@@ -133,6 +133,6 @@ def test_a_no_after_which_nothing_strays_in_is_a_no() -> None:
         await story.handed_over(number)
         story.next_call(Operation.VERIFY, "timeout_before")
         await story.passes(2_800.0)
-        assert Status.FAILED is story.status(number)
+        assert Status.EXPIRED is story.status(number)
 
     told(scene)

@@ -386,8 +386,9 @@ def _may_stray(attempt: Attempt, at_ms: int) -> bool:
 
 
 def _says_nothing(attempt: Attempt, refusal: Refusal) -> bool:
-    """Whether a "not paid" is no news: the payer, of whom nothing was heard, may be at the bank just now."""
-    return refusal.cause is CodeClass.NOT_PAID and attempt.doubt_ms is None and not attempt.digests
+    """Whether a "not paid" is no news: of this payer neither browser nor bank told, and he may just be paying."""
+    heard_of = attempt.digests or attempt.asks
+    return refusal.cause is CodeClass.NOT_PAID and not heard_of
 
 
 def _lost(attempt: Attempt, at_ms: int) -> Attempt:

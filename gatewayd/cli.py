@@ -167,6 +167,28 @@ def check(
         raise typer.Exit(EX_CONFIG)
 
 
+@app.command()
+def world(
+    seeds: Annotated[
+        int, typer.Option(min=1, help="How many worlds, an hour of a shop each.")
+    ] = 20,
+    seed: Annotated[int, typer.Option(help="The first of them.")] = 1,
+    option: Annotated[
+        list[str] | None, typer.Option(help="An option of the world, NAME=VALUE; may be repeated.")
+    ] = None,
+) -> None:
+    """The seeded worlds: the real engine among disasters on virtual time; a violation says what repeats it."""
+    from gatewayd.world import seeds as worlds  # noqa: PLC0415 - a daemon does not carry worlds about
+    from gatewayd.world.options import Options  # noqa: PLC0415 - as above
+
+    try:
+        options = Options().changed(option or [])
+    except ValueError as error:
+        _die(EX_CONFIG, f"--option: {error}")
+    if worlds.main(seeds, seed, options, lambda line: print(line, flush=True)):  # noqa: T201 - its progress
+        raise typer.Exit(1)
+
+
 def _load(path: Path, *, listen: str | None = None, journal: Path | None = None) -> Config:
     try:
         return overridden(load(path), listen=listen, journal=journal)

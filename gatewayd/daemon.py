@@ -35,6 +35,7 @@ from gatewayd.io.sqlite_reader import SqliteReader
 from gatewayd.web.app import build_app
 from gatewayd.web.internal import build_internal_app
 from gatewayd.web.operators import build_operators_app
+from gatewayd.web.server_log import SERVER_LOG
 
 KEEP_ALIVE_SECONDS: Final = 75.0
 """How long an idle client connection is kept: longer than common proxies keep theirs, so that they close first."""
@@ -214,6 +215,7 @@ async def _listen_to_operators(runner: web.AppRunner, path: Path) -> None:
 def _runner(app: web.Application, drain_seconds: float) -> web.AppRunner:
     return web.AppRunner(
         app,
+        logger=SERVER_LOG,
         access_log=None,
         keepalive_timeout=KEEP_ALIVE_SECONDS,
         shutdown_timeout=drain_seconds,

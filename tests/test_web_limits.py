@@ -1,6 +1,7 @@
 """When there is too much of something: new payments wait first, customers on their way back last."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
@@ -12,8 +13,9 @@ from gatewayd.core.settings import WebSettings
 from gatewayd.web.addresses import Addresses
 from gatewayd.web.load import Load
 from gatewayd.web.ports import LOAD
+from gatewayd.web.server_log import SERVER_LOG
 from tests.test_pay_pages import is_page
-from tests.web_stage import Answer, Web, web_stage
+from tests.web_stage import PATIENCE_SECONDS, Answer, Web, web_stage
 
 FEW = WebSettings(connections_per_address_max=2)
 
@@ -31,8 +33,9 @@ async def held_up(
     async with asyncio.TaskGroup() as tasks:
         under_way = [tasks.create_task(answer(request)) for request in requests]
         load = web.app[LOAD]
-        while load.in_flight < len(requests):  # noqa: ASYNC110  # nothing tells of a request's arrival
-            await asyncio.sleep(0)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while load.in_flight < len(requests):  # noqa: ASYNC110  # nothing tells of an arrival
+                await asyncio.sleep(0)
         try:
             yield under_way
         finally:
@@ -170,3 +173,39 @@ async def test_a_stranger_learns_nothing_of_how_full_it_is() -> None:
         web.why_not.append("disk nearly full")
         refused = await web.call("POST", "/v1/payments", web.order(), key="gwk_test_wrong")
         assert (401, False) == (refused.status, "disk" in refused.text)
+
+
+# --- what is no HTTP
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"GET /return/x?Token=secret-\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01secret",
+        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST /pay/x HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 6\r\n\r\nsecret",
+        b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+)
+async def test_nobody_outside_fills_the_log_with_what_he_sends(
+    request_bytes: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with web_stage() as web:
+        host, port = web.base.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(request_bytes)
+        answer = await reader.readline()
+        writer.close()
+        assert int(answer.split()[1]) in {400, 404}
+        assert 200 == (await web.ask("GET", "/livez")).status
+        assert [] == web.log.lines
+    assert [] == [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_what_points_to_a_bug_of_ours_is_still_said(caplog: pytest.LogCaptureFixture) -> None:
+    try:
+        raise RuntimeError
+    except RuntimeError:
+        SERVER_LOG.exception("Unhandled exception")
+    assert ["Unhandled exception"] == [record.message for record in caplog.records]

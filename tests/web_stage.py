@@ -39,6 +39,7 @@ from gatewayd.simulator.inprocess import InProcess, Return
 from gatewayd.simulator.inprocess import play as pass_through
 from gatewayd.simulator.payers import Mix
 from gatewayd.web.app import build_app
+from gatewayd.web.server_log import SERVER_LOG
 from tests.page_reading import Form, read_forms
 from tests.stage import Clock, plain_drivers
 
@@ -47,6 +48,8 @@ OTHER_KEY: Final = "gwk_test_other"
 LIVE_KEY: Final = "gwk_live_abcdefghijklmnopqrstuv"
 SECRET: Final = "return-secret"
 LINK_KEY: Final = b"0123456789abcdef"
+PATIENCE_SECONDS: Final = 30
+"""What hangs fails after this long."""
 DEMO: Final = ShopSettings(
     name="demo",
     keys=(
@@ -243,9 +246,10 @@ class Web:
 
     async def searched(self) -> None:
         """Until payments are found by what they are now."""
-        while self.engine.journal.has_searches:
-            self.engine.pump._searches_are_due()
-            await asyncio.sleep(0)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while self.engine.journal.has_searches:
+                self.engine.pump._searches_are_due()
+                await asyncio.sleep(0)
 
 
 def all_gateways(origin: str | None = None) -> tuple[GatewaySettings, ...]:
@@ -302,10 +306,12 @@ async def web_stage(
         why_not=lambda: why_not[0] if why_not else None,
     )
     failure: BaseException | None = None
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    runner = web.AppRunner(app, logger=SERVER_LOG, access_log=None, shutdown_timeout=0.1)
     async with (
         asyncio.TaskGroup() as tasks,
-        ClientSession(cookie_jar=DummyCookieJar(), timeout=ClientTimeout(total=30)) as http,
+        ClientSession(
+            cookie_jar=DummyCookieJar(), timeout=ClientTimeout(total=PATIENCE_SECONDS)
+        ) as http,
     ):
         running = tasks.create_task(made.run())
         await runner.setup()

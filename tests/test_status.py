@@ -48,7 +48,7 @@ def close(why: ev.Closing) -> ev.Closed:
         ((*ASKED, "VerifyLost"), Status.PROCESSING),
         ((*ASKED, "VerifyRefused"), Status.PENDING),
         (KEPT, Status.PAID),
-        ((*KEPT, "ReverseRequested"), Status.PROCESSING),
+        ((*KEPT, "ReverseRequested"), Status.PAID),
         ((*KEPT, "ReverseRequested", "Reversed"), Status.REVERSED),
         ((*ASKED, "Mismatched"), Status.PENDING),
         ((*ASKED, STOP), Status.PROCESSING),

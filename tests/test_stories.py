@@ -136,3 +136,42 @@ def test_a_no_after_which_nothing_strays_in_is_a_no() -> None:
         assert Status.EXPIRED is story.status(number)
 
     told(scene)
+
+
+def test_what_an_operator_gives_back_is_paid_until_it_has_gone_back() -> None:
+    """The reverse takes effect unheard; it is asked for again until the bank says so."""
+
+    async def scene(story: Story) -> None:
+        number = await story.order("zarinpal")
+        attempt = await story.handed_over(number)
+        await story.returns(number, attempt, story.at_bank(attempt))
+        story.next_call(Operation.REVERSE, "lost_reply")
+        await story.asks(
+            lambda engine: engine.operating.reverse(number, by="ops", reason="he called")
+        )
+        assert Status.PAID is story.status(number)
+        await story.passes(10.0)
+        assert Status.REVERSED is story.status(number)
+        assert story.session(number).reversed
+
+    told(scene)
+
+
+def test_a_reverse_that_took_effect_unheard_is_asked_for_beyond_its_window() -> None:
+    """A shop cancels while its payment is verified, and the bank falls silent after it gave the money back."""
+
+    async def scene(story: Story) -> None:
+        number = await story.order("zarinpal")
+        attempt = await story.handed_over(number)
+        fields = story.at_bank(attempt)
+        returning = story.loop.create_task(story.returns(number, attempt, fields))
+        await story.passes(0.01)
+        await story.asks(lambda engine: engine.cashier.cancel(number))
+        story.next_call(Operation.REVERSE, "lost_reply", *["timeout_before"] * 60)
+        await returning
+        await story.passes(1_900.0)
+        assert Status.PROCESSING is story.status(number)
+        await story.passes(3_600.0)
+        assert Status.REVERSED is story.status(number)
+
+    told(scene)

@@ -318,6 +318,8 @@ class ReverseLost(AttemptEvent):
     """No usable answer."""
 
     cause: str
+    answered: bool = False
+    """The bank said something that is no definite no: it did nothing just now, and perhaps will later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,7 +77,12 @@ def reverse_event(outcome: GivenBack | Refusal | Lost, attempt: int, at_ms: int)
         case Refusal() if judge.is_no(outcome, Operation.REVERSE):
             return ev.ReverseRefused(at_ms=at_ms, attempt=attempt, refusal=outcome)
         case _:
-            return ev.ReverseLost(at_ms=at_ms, attempt=attempt, cause=_lost(outcome).cause)
+            return ev.ReverseLost(
+                at_ms=at_ms,
+                attempt=attempt,
+                cause=_lost(outcome).cause,
+                answered=isinstance(outcome, Refusal),
+            )
 
 
 def refund_event(

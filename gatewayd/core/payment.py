@@ -77,6 +77,8 @@ class Attempt:
     """The last inquiry was left without an answer: a payment there is not ruled out."""
     ask_now: bool = False
     """A return said nothing usable: ask before the usual time."""
+    giving_back: bool = False
+    """A reverse was asked for and not answered: it may have taken effect, and is asked for again."""
     reverse_refused: bool = False
     refund_refused: bool = False
     refund_order: int | None = None
@@ -305,8 +307,8 @@ def _at_attempt(payment: Payment, event: ev.AttemptEvent, version: int) -> Payme
         case ev.RefundLost():
             reviews = (*reviews, "a refund was left without an answer")
         case ev.ReverseLost() if after.kept and not payment.stopping:
-            # ordered by a person, who alone repeats it
-            reviews = (*reviews, "a reverse was left without an answer")
+            lost = "a reverse was left without an answer"  # ordered by a person, who waits for it
+            reviews = reviews if lost in reviews else (*reviews, lost)
         case _:
             pass
     return changed(
@@ -351,21 +353,27 @@ def _after(attempt: Attempt, event: ev.AttemptEvent) -> Attempt:
             if not reached:
                 return lost
             return changed(lost, explained=True, stray_ms=at + STRAY_MS)
-        case ev.SettleLost() | ev.ReverseLost():
+        case ev.ReverseLost(answered=answered):
+            return changed(_lost(attempt, at), giving_back=not answered)
+        case ev.SettleLost():
             return _lost(attempt, at)
         case ev.Verified() | ev.Mismatched():
             card = event.private.get("card")
             return changed(attempt, receipt=event.receipt, card=card, tries=0, tried_ms=at, no=None)
         case ev.Settled():
             return changed(attempt, tries=0, tried_ms=at)
+        case ev.ReverseRequested():
+            return changed(attempt, giving_back=True)
         case ev.Reversed(returns_by_ms=returns_by_ms) | ev.Refunded(returns_by_ms=returns_by_ms):
-            return changed(attempt, tries=0, tried_ms=at, returns_by_ms=returns_by_ms)
+            return changed(
+                attempt, tries=0, tried_ms=at, giving_back=False, returns_by_ms=returns_by_ms
+            )
         case ev.Lapsed(returns_by_ms=returns_by_ms):
             return changed(attempt, returns_by_ms=returns_by_ms)
         case ev.SettleRefused(refusal=refusal):
             return changed(attempt, no=refusal, tried_ms=at)
         case ev.ReverseRefused():
-            return changed(attempt, tries=0, tried_ms=at, reverse_refused=True)
+            return changed(attempt, tries=0, tried_ms=at, giving_back=False, reverse_refused=True)
         case ev.RefundRequested(refund_order=refund_order):
             return changed(attempt, refund_order=refund_order)
         case ev.RefundRefused():

@@ -7,6 +7,7 @@ never acts. The rules that it keeps:
   answer is asked again, also when the payment could not be kept any more, for it may have taken effect.
 * At most one attempt is kept. Others in doubt wait for the first; 60 s before their own deadline they are left to
   lapse where the bank gives money back by itself, or to a person where it is held.
+* A reverse that was left without an answer is asked for again, whatever else has changed: it may have taken effect.
 * Held money that cannot be kept is verified to be given back, but only while the bank still reverses for two minutes
   or refunds; otherwise it is left untouched to a person.
 * Every attempt with a payer is asked for before its time is over, where its bank can be asked. A bank that can only
@@ -261,6 +262,10 @@ class _View:
             yield self._review(attempt, "held money that came too late to be given back by us")
 
     def _kept(self, attempt: Attempt, traits: Traits) -> Iterator[Action]:
+        if attempt.giving_back:
+            if not self._for_long(attempt):
+                yield Reverse(due_ms=self._again_ms(attempt), attempt=attempt.number)
+            return
         if self.payment.stopping:
             if self.payment.stop_refused:
                 pass
@@ -278,7 +283,8 @@ class _View:
             yield Settle(due_ms=self._again_ms(attempt), attempt=attempt.number)
 
     def _owed(self, attempt: Attempt, traits: Traits) -> Action:
-        if not attempt.reverse_refused and self._reverse_open(attempt, traits, 0):
+        still_open = not attempt.reverse_refused and self._reverse_open(attempt, traits, 0)
+        if still_open or (attempt.giving_back and not self._for_long(attempt)):
             return Reverse(due_ms=self._again_ms(attempt), attempt=attempt.number)
         if traits.refunds and not attempt.refund_refused:
             return Refund(due_ms=self.now_ms, attempt=attempt.number)
@@ -303,6 +309,11 @@ class _View:
             for other in self.payment.attempts
             if other.number != attempt.number
         )
+
+    def _for_long(self, attempt: Attempt) -> bool:
+        """Whether a bank was asked about this attempt for so long that a person should."""
+        since_ms = attempt.doubt_ms if attempt.doubt_ms is not None else attempt.began_ms
+        return self.now_ms >= since_ms + ASK_WITHOUT_END_MS
 
     def _reverse_open(self, attempt: Attempt, traits: Traits, room_ms: int) -> bool:
         """Whether the bank still reverses, with `room_ms` to spare, counted from when we learnt of the payment."""

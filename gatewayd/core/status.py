@@ -72,7 +72,8 @@ def status_of(payment: Payment) -> Status:
         return Status.REVERSED
     if kept is not None:
         stopping = payment.stopping and not payment.stop_refused
-        return Status.PAID if kept.captured and not stopping else Status.PROCESSING
+        taken = kept.captured or payment.captured_ms is not None  # paid until it has gone back
+        return Status.PAID if taken and not stopping else Status.PROCESSING
     if payment.closed is not None:
         return _CLOSED[payment.closed]
     if any(attempt.unknown for attempt in payment.attempts):

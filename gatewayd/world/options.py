@@ -83,6 +83,8 @@ class Options:
     """The wall clock jumps, back or forth, by seconds or minutes."""
     forcings_an_hour: float = 1.0
     """An operator forces a gateway open or closed, or takes that back."""
+    orders_an_hour: float = 3.0
+    """An operator asks a bank about a payment, or gives its money back."""
 
     # payers
     cancels: float = 0.05
@@ -108,7 +110,7 @@ class Options:
 
     # shops
     shop_cancels: float = 0.08
-    shop_polls: float = 0.25
+    shop_polls: float = 0.15
     shop_repeats: float = 0.06
     """Creates the same order twice at the same time."""
 

@@ -175,7 +175,7 @@ class Person:
         async def look(engine: Engine) -> Payment | None:
             return self._told(number, await engine.records.look(number))
 
-        for _ in range(self._dice.randrange(1, 8)):
+        for _ in range(self._dice.randrange(1, 6)):
             await self._sleep(0.1, 120.0)
             await self._asked(look, tries=1)
 

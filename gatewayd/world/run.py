@@ -7,19 +7,22 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from gatewayd.core.settings import ServiceSettings
 from gatewayd.core.status import needs_review, status_of
+from gatewayd.engine.engine import Engine
 from gatewayd.engine.gateway import GatewaySettings, contracts
+from gatewayd.engine.operating import Refused
 from gatewayd.simulator.faults import Fault, Kind
 from gatewayd.simulator.host import Banks
 from gatewayd.world.accounts import reckon
 from gatewayd.world.contracts import draw_drivers, draw_service, draw_switches, gateways
 from gatewayd.world.history import History, Violation
 from gatewayd.world.loop import Stuck, VirtualLoop
-from gatewayd.world.machine import DEATHS, Clocks, Machine
+from gatewayd.world.machine import DEATHS, Clocks, Down, Machine
 from gatewayd.world.options import Options
 from gatewayd.world.oracle import Oracle
 from gatewayd.world.people import Person, Town
@@ -32,6 +35,16 @@ QUIET_SECONDS_MAX: Final = 4 * HOUR
 """After the troubles an hour until the last payment expires, another of the slowest bank's time, and late returns."""
 LOOK_EVERY_SECONDS: Final = 300.0
 OUTAGES: Final = ("refused", "timeout_before", "lost_reply", "html_before", "page_down", "brownout")
+TIMED: Final = (
+    "outages",
+    "fsync_errors",
+    "disk_full",
+    "reloads",
+    "clock_jumps",
+    "forcings",
+    "orders",
+)
+"""The options whose number is by the hour."""
 REPLAYED_AT_END: Final = 10
 """Payments replayed once more in the end; all were followed event by event."""
 STORY_LINES_MAX: Final = 400
@@ -166,7 +179,7 @@ class _World:
         plan: list[tuple[float, str]] = [
             (dice.uniform(0.0, end), "crash") for _ in range(options.crashes)
         ]
-        for name in ("outages", "fsync_errors", "disk_full", "reloads", "clock_jumps", "forcings"):
+        for name in TIMED:
             expected = getattr(options, f"{name}_an_hour") * options.hours
             plan += [(dice.uniform(0.0, end), name) for _ in range(_count(expected, dice))]
         for when, name in sorted(plan):
@@ -198,6 +211,10 @@ class _World:
                 self._history.count("clock_jump")
                 seconds = 10 ** dice.uniform(0.5, 3.3)
                 self._clock.skew += dice.choice((-seconds, seconds))
+            case "orders":
+                if self._oracle.payments:
+                    number = dice.choice(list(self._oracle.payments))
+                    self._town.send_out(self._order(number, dice.choice(("ask", "reverse"))))
             case _:
                 if life is not None and life.is_up:
                     self._history.count("forcing")
@@ -205,6 +222,18 @@ class _World:
                     life.engine.router.force(
                         self._clock.monotonic(), name, dice.choice(("open", "closed", "auto"))
                     )
+
+    async def _order(self, number: int, what: str) -> None:
+        """An operator's, which may be refused."""
+        self._history.count(f"order to {what}")
+
+        async def give(engine: Engine) -> None:
+            order = engine.operating.ask if what == "ask" else engine.operating.reverse
+            with suppress(Refused):
+                await order(number, by="operator", reason="the customer called")
+
+        with suppress(Down):
+            await self._machine.ask(give)
 
     def _make_room(self) -> None:
         self._machine.store.disk_full = False

@@ -147,14 +147,15 @@ def test_traffic_is_counted_per_gateway_and_shown_on_one_scale() -> None:
         for _ in range(mellat):
             watch.info("started", gateway="mellat")
     watch.info("created")
-    watch.error("left to review")
+    for found in ("paid", "pending", "verified", "unknown"):
+        watch.info("asked", finding=found)
     now += SLOT_SECONDS
     assert ["█ ▄", "▄▁ "] == [watch.line(name)[-3:] for name in ("saman", "mellat")]
-    assert (12, 5, 1, 1) == (
+    assert (12, 5, 1, 2) == (
         watch.started["saman"],
         watch.started["mellat"],
         watch.created,
-        watch.problems,
+        watch.found,
     )
     now += 100 * SLOT_SECONDS
     assert " " * SLOTS == watch.line("saman") == watch.line("nobody")
@@ -178,6 +179,10 @@ def test_the_live_table_fits_into_eighty_columns() -> None:
         assert 1 == sum(name in line for line in lines)
     line = tables.plain_line(router.snapshot(0.0), watch)
     assert all(name in line for name in DRIVERS)
+    assert line.startswith("0 payments; ")
+    watch.info("asked", finding="paid")
+    line = tables.plain_line(router.snapshot(0.0), watch)
+    assert line.startswith("0 payments, 1 found paid whose payer never came back; ")
 
 
 def finding(place: Place, **more: object) -> Finding:

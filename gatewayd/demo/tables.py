@@ -41,7 +41,7 @@ _BY: Final = {Place.RETURNING: "back by", Place.TO_BE_ASKED: "asked by"}
 def live_table(health: Mapping[str, GatewayHealth], watch: Watch) -> Table:
     """The gateways just now: counts are those of the last ten minutes, as the router has them; 80 columns wide."""
     table = Table(
-        title=f"{watch.created:,} payments so far",
+        title=_so_far(watch),
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -77,7 +77,13 @@ def plain_line(health: Mapping[str, GatewayHealth], watch: Watch) -> str:
         + f" {each.paid} paid"
         for name, each in health.items()
     ]
-    return f"{watch.created} payments; " + ", ".join(parts)
+    return f"{_so_far(watch)}; {', '.join(parts)}"
+
+
+def _so_far(watch: Watch) -> str:
+    """How many payments there were, and how many of them would have been lost to the shop."""
+    found = f", {watch.found} found paid whose payer never came back" if watch.found else ""
+    return f"{watch.created:,} payments{found}"
 
 
 def reckoning(found: Comparison, when: Callable[[int], str]) -> RenderableType:

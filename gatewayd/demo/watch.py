@@ -4,11 +4,13 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from typing import Any, Final
 
+from gatewayd.core.terms import Finding
 from gatewayd.engine.ports import Log
 
 SLOT_SECONDS: Final = 2.0
 SLOTS: Final = 15
 """What is remembered: half a minute."""
+FOUND_PAID: Final = frozenset({str(Finding.PAID), str(Finding.VERIFIED)})
 BARS: Final = " ▁▂▃▄▅▆▇█"
 
 
@@ -24,8 +26,8 @@ class Watch:
         self.started: defaultdict[str, int] = defaultdict(int)
         """Tokens that each gateway gave."""
         self.created = 0
-        self.problems = 0
-        """Lines that somebody must look at."""
+        self.found = 0
+        """Payments that an inquiry found paid though their payer never came back."""
 
     def info(self, event: str, **fields: Any) -> None:
         """See `Log.info`."""
@@ -34,6 +36,8 @@ class Watch:
                 self.created += 1
             case "started":
                 self._count(fields["gateway"])
+            case "asked" if fields["finding"] in FOUND_PAID:
+                self.found += 1
             case _:
                 pass
         self._log.info(event, **fields)
@@ -44,7 +48,6 @@ class Watch:
 
     def error(self, event: str, **fields: Any) -> None:
         """See `Log.error`."""
-        self.problems += 1
         self._log.error(event, **fields)
 
     def line(self, gateway: str) -> str:

@@ -182,7 +182,10 @@ class Shop:
         async def write(appends: Iterable[Append], searches: Searches) -> list[Holder | None]:
             await asyncio.sleep(self.commit_seconds)
             await self.if_alive(life)
-            return store.write(list(appends), searches)
+            results = store.write(list(appends), searches)
+            await asyncio.sleep(0)
+            await self.if_alive(life)
+            return results
 
         async def read_rows(number: int) -> list[Row]:
             return store.read(number)
@@ -212,10 +215,14 @@ class Shop:
         if life != self._life:
             await asyncio.get_running_loop().create_future()
 
-    async def kill(self) -> None:
-        """The process is gone, at whatever it was."""
+    def die(self) -> None:
+        """From here on the process does nothing any more, at whatever it was."""
         self._life += 1
         self._task.cancel()
+
+    async def kill(self) -> None:
+        """The process is gone."""
+        self.die()
         await asyncio.wait([self._task])
 
     async def restart(self, *, after: float = 0.0) -> None:

@@ -172,7 +172,10 @@ class Engine:
                 for number in self.journal.numbers():
                     self.tending.consider(number)
                 ready()
-                await self._stop.wait()
+                try:
+                    await self._stop.wait()
+                finally:
+                    self._stop.set()  # whatever ends this, nothing is begun any more
                 tending.cancel()
                 await self._calls_end()
                 self.pump.stop()

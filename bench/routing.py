@@ -1,6 +1,6 @@
 """Compares the router with its peers in many worlds and writes tables and plots to bench/results.
 
-    python -m bench.routing            everything: about an hour on two cores; --seeds and --random-seeds make it shorter
+    python -m bench.routing            everything: about an hour on two cores (fewer --seeds: less)
     python -m bench.routing --short    a part of it in less than two minutes
 
 The measure is how many of a hundred payments are paid. `gap` is what is missing to the best achievable: in each world

@@ -26,7 +26,7 @@ def overrun() -> tuple[Ceiling, Signal]:
     ceiling = Ceiling()
     ceiling.held(10.0, 2.0, 1.0, fine=1.0)
     signal = Signal(0.01, left=0.75, load=2.0)
-    ceiling.judge(100.0, 2.0, (FINE, signal))
+    ceiling.judge(100.0, (FINE, signal))
     return ceiling, signal
 
 
@@ -57,25 +57,25 @@ def test_a_partial_fall_at_the_highest_rate_is_put_down_to_our_own_load() -> Non
 def test_a_fall_under_little_load_a_deep_one_and_a_rise_are_not(left: float, load: float) -> None:
     ceiling = Ceiling()
     ceiling.held(10.0, 2.0, 1.0, fine=1.0)
-    ceiling.judge(100.0, 2.0, (Signal(0.01, left=left, load=load), FINE))
+    ceiling.judge(100.0, (Signal(0.01, left=left, load=load), FINE))
     assert ceiling.cap is None
 
 
 def test_if_less_load_changes_nothing_it_was_a_real_fall_and_the_limit_goes() -> None:
     ceiling, _ = overrun()
-    ceiling.judge(200.0, 1.3, (Signal(0.05, left=0.74, load=1.3), FINE))
+    ceiling.judge(200.0, (Signal(0.05, left=0.74, load=1.3), FINE))
     assert ceiling.cap is None
 
 
 def test_if_less_load_made_it_better_but_not_well_the_limit_is_lowered() -> None:
     ceiling, _ = overrun()
-    ceiling.judge(200.0, 1.3, (Signal(0.05, left=0.93, load=1.3), FINE))
+    ceiling.judge(200.0, (Signal(0.05, left=0.93, load=1.3), FINE))
     assert 1.3 * 0.93 == pytest.approx(ceiling.cap)
 
 
 def test_a_doubt_while_it_is_being_judged_is_waited_out() -> None:
     ceiling, _ = overrun()
-    ceiling.judge(150.0, 1.3, (Signal(0.3, left=0.7, load=1.3), FINE))
+    ceiling.judge(150.0, (Signal(0.3, left=0.7, load=1.3), FINE))
     assert 1.5 == ceiling.cap
 
 
@@ -85,7 +85,7 @@ def test_a_confirmed_limit_rises_when_pressed_faster_for_a_better_gateway() -> N
         ceiling, _ = overrun()
         ceiling.lift(120.0, 1.35, gain, stress=0.5)
         assert 1.5 == ceiling.cap
-        ceiling.judge(350.0, 1.35, (FINE, FINE))
+        ceiling.judge(350.0, (FINE, FINE))
         ceiling.lift(120.0, 1.35, gain, stress=0.5)
         caps.append(ceiling.cap)
     assert [1.5 * 1.005, 1.5 * 1.05] == pytest.approx(caps)
@@ -93,7 +93,7 @@ def test_a_confirmed_limit_rises_when_pressed_faster_for_a_better_gateway() -> N
 
 def test_an_unused_limit_stays_and_one_that_was_exceeded_well_is_no_limit() -> None:
     ceiling, _ = overrun()
-    ceiling.judge(350.0, 0.5, (FINE, FINE))
+    ceiling.judge(350.0, (FINE, FINE))
     ceiling.lift(120.0, 0.5, 0.6, stress=0.5)
     assert 1.5 == ceiling.cap
     ceiling.held(10.0, 1.9, 1.0, fine=1.0)

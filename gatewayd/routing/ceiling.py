@@ -76,7 +76,7 @@ class Ceiling:
     def lift(self, seconds: float, load: float, gain: float, stress: float) -> None:
         """A confirmed ceiling that is pressed rises.
 
-        `gain` is how much better this gateway is than the payments' mean, as a part; `stress` is all payments' rate
+        `gain` is how much better this gateway is than the worst one used in earnest, as a part; `stress` is all payments' rate
         over all limits: above one everybody has to carry more than is thought good, and is seen to bear it or not.
         """
         if self.cap is None or not self._judged:
@@ -88,8 +88,8 @@ class Ceiling:
                 step = LIFT_STRESSED
             self.cap *= 1.0 + step * seconds / LIFT_SECONDS
 
-    def judge(self, now: float, load: float, signals: tuple[Belief, ...]) -> None:
-        """Assumes, confirms, lowers or drops a capacity, from what the signals now say under `load`."""
+    def judge(self, now: float, signals: tuple[Belief, ...]) -> None:
+        """Assumes, confirms, lowers or drops a capacity, from what the signals now say."""
         fallen = min(signals, key=lambda signal: signal.fine)
         if fallen.fine >= (DOUBTED if self._judged else REJECTED):
             if not self._judged and now - self._assumed_at >= JUDGED_SECONDS:

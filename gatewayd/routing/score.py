@@ -196,7 +196,7 @@ class Score:
         fine = min(self.returns.fine, self.taken.fine)
         rate = held / ((until - MINUTE) * BUCKET_SECONDS)
         self.ceiling.held(seconds, rate, pool.fair, fine)
-        self.ceiling.judge(now, self.rate, (self.returns, self.taken))
+        self.ceiling.judge(now, (self.returns, self.taken))
         self.ceiling.lift(seconds, self.rate, self.value / pool.worth - 1.0, pool.stress)
 
 

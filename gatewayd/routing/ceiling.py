@@ -76,8 +76,9 @@ class Ceiling:
     def lift(self, seconds: float, load: float, gain: float, stress: float) -> None:
         """A confirmed ceiling that is pressed rises.
 
-        `gain` is how much better this gateway is than the worst one used in earnest, as a part; `stress` is all payments' rate
-        over all limits: above one everybody has to carry more than is thought good, and is seen to bear it or not.
+        `gain` is how much better this gateway is than the worst one used in earnest, as a part. `stress` is all
+        payments' rate over all limits: above one everybody has to carry more than is thought good, and is seen to
+        bear it or not.
         """
         if self.cap is None or not self._judged:
             return

@@ -121,12 +121,16 @@ async def test_a_bug_on_the_thread_is_a_failed_store_and_nobody_waits_for_ever(p
 
 
 async def test_a_failure_between_two_writes_meets_the_next(path: Path) -> None:
+    folding = threading.Event()
+
     def fail() -> None:
+        folding.set()
         raise StoreError("cannot be folded back")
 
     with running(path) as (store, thread):
         store.before_fold = fail
         assert [None] == await thread.write(one(1))
+        assert await asyncio.to_thread(folding.wait, 30), "quiet moments are used"
         with pytest.raises(StoreError, match="cannot be folded back"):
             await thread.name("router", b"{}")
 

@@ -74,8 +74,14 @@ class Story:
 
     # --- what people do
 
-    async def order(self, *only: str, amount: int = AMOUNT, expires: int = 1_200) -> int:
-        """A shop makes a payment that may use only these gateways."""
+    async def order(
+        self,
+        *only: str,
+        amount: int = AMOUNT,
+        expires: int = 1_200,
+        patience: float | None = None,
+    ) -> int:
+        """A shop makes a payment that may use only these gateways; it hangs up after `patience` seconds."""
         self.orders += 1
         draft = Draft(
             shop="main",
@@ -89,7 +95,9 @@ class Story:
             gateways=only,
             private={},
         )
-        made = await self.asks(lambda engine: engine.cashier.create(draft))
+        made = await self.machine.ask(
+            lambda engine: engine.cashier.create(draft), patience=patience
+        )
         assert isinstance(made, Payment)
         return made.number
 

@@ -175,3 +175,13 @@ def test_a_reverse_that_took_effect_unheard_is_asked_for_beyond_its_window() -> 
         assert Status.REVERSED is story.status(number)
 
     told(scene)
+
+
+def test_a_payment_whose_shop_hung_up_while_it_was_made_expires_like_any_other() -> None:
+    async def scene(story: Story) -> None:
+        with pytest.raises(Down):
+            await story.order("saman", expires=60, patience=0.0001)
+        await story.passes(70.0)
+        assert [Status.EXPIRED] == [story.status(number) for number in story.oracle.payments]
+
+    told(scene)

@@ -124,12 +124,13 @@ class Cashier:
         )
         order = order_guard(draft.shop, draft.order_id, test=draft.test)
         takes = (idempotency, order) if idempotency else (order,)
-        conflict = await self._records.wait(self._records.append(number, event, takes=takes))
+        ticket = self._records.append(number, event, takes=takes)
+        ticket.when_done(lambda: self._tending.consider(number))  # also if its shop has hung up
+        conflict = await self._records.wait(ticket)
         if conflict is not None:
             return conflict
         payment = self._records.get(number)
         tell(self._log, event, number, shop=draft.shop, amount=draft.amount)
-        self._tending.consider(number)
         return payment
 
     async def cancel(self, number: int) -> Payment | None:

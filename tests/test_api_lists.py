@@ -18,7 +18,7 @@ async def web() -> AsyncIterator[Web]:
 
 
 async def listed(web: Web, query: str = "", **how: Any) -> dict[str, Any]:
-    await web.searched()
+    """A list, asked for at once: what a shop made just now is in it."""
     answer = await web.call("GET", f"/v1/payments{query}", **how)
     assert 200 == answer.status, answer.text
     document = answer.json

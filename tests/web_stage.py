@@ -244,13 +244,6 @@ class Web:
         """What payers do from now on."""
         self.banks.mix = Mix.parse(mix)
 
-    async def searched(self) -> None:
-        """Until payments are found by what they are now."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while self.engine.journal.has_searches:
-                self.engine.pump._searches_are_due()
-                await asyncio.sleep(0)
-
 
 def all_gateways(origin: str | None = None) -> tuple[GatewaySettings, ...]:
     """One of each driver, for test keys."""

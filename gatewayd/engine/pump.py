@@ -45,6 +45,8 @@ class Pump:
         self._last_commit = float("-inf")
         self._search_timer: asyncio.TimerHandle | None = None
         self._search_due = False
+        self._searching = False
+        self._search_waiters: list[asyncio.Future[None]] = []
         self._stopping = False
         journal.on_queued = self._wake.set
 
@@ -52,6 +54,16 @@ class Pump:
         """Let `run` end once everything queued has landed."""
         self._stopping = True
         self._wake.set()
+
+    async def searched(self) -> None:
+        """Until payments are found by everything that had landed when this was asked for."""
+        if not self._journal.has_searches and not self._searching:
+            return
+        found: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._search_waiters.append(found)
+        self._search_due = True
+        self._wake.set()
+        await found
 
     async def run(self) -> None:
         """Until `stop`; raises StoreError when the disk fails."""
@@ -77,16 +89,20 @@ class Pump:
     async def _commit(self) -> None:
         began = self._last_commit = self._clock.monotonic()
         batch = self._journal.take_batch(BATCH_APPENDS_MAX)
-        searches = NO_SEARCHES
+        searches, waiters = NO_SEARCHES, list[asyncio.Future[None]]()
         if self._search_due or self._stopping:
             searches = self._journal.take_searches(SEARCHES_MAX)
-            self._search_due = not searches.complete
+            self._search_due, self._searching = not searches.complete, True
+            if searches.complete:
+                waiters, self._search_waiters = self._search_waiters, []
         results = await self._write(batch, searches)
+        self._searching = False
         self._journal.batch_landed(results)
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
         self._on_commit(sum(len(append.rows) for append in batch), self._clock.monotonic() - began)
-        await asyncio.sleep(
-            0
-        )  # whoever waited goes on first, and what it queues leaves with the rest
+        await asyncio.sleep(0)  # whoever waited goes on first; what it queues leaves with the rest
 
     def _time_searches(self) -> None:
         """See to it that search columns leave in time, with events or without."""

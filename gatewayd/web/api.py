@@ -1,6 +1,8 @@
 """The shop's API, version 1: handlers that read a request, ask the engine, and render its answer."""
 
+import asyncio
 import re
+from contextlib import suppress
 from typing import Any, Final
 
 from aiohttp import web
@@ -18,6 +20,8 @@ from gatewayd.web.render import gateway_object, json_answer, payment_object
 from gatewayd.web.shops import Caller
 from gatewayd.web.times import read_time
 
+SEARCHED_SECONDS: Final = 1.0
+"""How long a list waits for the payments that its shop made just now."""
 LIST_LIMIT_DEFAULT: Final = 10
 LIST_LIMIT_MAX: Final = 100
 RETRY_AFTER_SECONDS: Final = 5
@@ -130,6 +134,9 @@ async def list_payments(request: web.Request) -> web.Response:
             raise invalid(name[:NAME_CHARS_MAX], "there is no such filter")
     limit = _limit(query.get("limit"))
     after = query.get("starting_after")
+    with suppress(TimeoutError):  # a disk that is late costs a fresh row, not the list
+        async with asyncio.timeout(SEARCHED_SECONDS):
+            await request.app[ENGINE].pump.searched()
     try:
         numbers = await request.app[PAST].find(
             side(caller.shop.name, test=caller.test),

@@ -153,6 +153,7 @@ class Shop:
             **(settings or {}),
         )
         self.sent: list[Sent] = []
+        self.writes = 0
         self.commit_seconds = 0.001
         self.hook: Callable[[Sent], Awaitable[Lost | Reply | None]] | None = None
         """Looks at every call first; what it gives is the answer, and the bank sees nothing."""
@@ -182,6 +183,7 @@ class Shop:
         async def write(appends: Iterable[Append], searches: Searches) -> list[Holder | None]:
             await asyncio.sleep(self.commit_seconds)
             await self.if_alive(life)
+            self.writes += 1
             results = store.write(list(appends), searches)
             await asyncio.sleep(0)
             await self.if_alive(life)

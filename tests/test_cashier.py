@@ -12,7 +12,7 @@ from gatewayd.simulator.bank import State
 from gatewayd.simulator.faults import Kind
 from gatewayd.simulator.payers import Outcome
 from tests.shop import Shop, handed, on_virtual_time
-from tests.stage import DRIVERS
+from tests.stage import DRIVERS, plain_drivers
 
 HOUR = 3_600.0
 every_driver = pytest.mark.parametrize("driver", DRIVERS)
@@ -187,6 +187,45 @@ async def test_a_double_click_on_another_gateway_begins_one_attempt(later: float
         one, two = await asyncio.gather(click(0), click(later))
         assert one.attempt.number == two.attempt.number == 2
         assert 2 == shop.calls(Operation.START)
+
+
+@on_virtual_time
+async def test_who_wants_another_gateway_while_one_is_being_asked_joins_that() -> None:
+    async with Shop(
+        "mellat", "saman", "sadad", drivers={"saman": plain_drivers()["saman"]}
+    ) as shop:
+        number = await shop.create(gateways=("mellat", "saman"))
+        await shop.arrive(number)
+        await asyncio.sleep(30)
+        clicking = asyncio.gather(shop.engine.cashier.try_another(number))
+        await shop.until_sent(Operation.START)
+        second = handed(await shop.engine.cashier.try_another(number))
+        (first,) = await clicking
+        assert handed(first).attempt.number == second.attempt.number == 2
+
+
+@on_virtual_time
+async def test_another_gateway_is_one_that_was_not_tried_yet() -> None:
+    async with Shop("mellat", "saman", drivers={"saman": plain_drivers()["saman"]}) as shop:
+        for _ in range(8):
+            number = await shop.create()
+            first = await shop.arrive(number)
+            second = handed(await shop.engine.cashier.try_another(number))
+            assert first.attempt.gateway != second.attempt.gateway
+
+
+@on_virtual_time
+async def test_nobody_pays_again_while_a_person_must_look() -> None:
+    """Saman's panel verified it first: nothing says that this reference was this order's."""
+    async with Shop("saman", "mellat") as shop:
+        number = await first_at(shop, "saman")
+        back = shop.go(await shop.arrive(number))
+        shop.banks.book.verify(shop.session(number), shop.clock.wall())
+        view = await shop.come_back(back)
+        assert isinstance(view, Back)
+        assert isinstance(await shop.engine.cashier.arrive(number), Wait)
+        assert isinstance(await shop.engine.cashier.try_another(number), Wait)
+        assert 1 == shop.calls(Operation.START)
 
 
 @on_virtual_time

@@ -277,6 +277,26 @@ async def test_a_return_while_a_second_token_is_asked_for_sends_nobody_to_pay_ag
 
 
 @on_virtual_time
+async def test_a_return_while_tokens_are_asked_for_ends_the_asking() -> None:
+    names = ("saman", "mellat", "sadad", "zibal")
+    async with Shop(*names, drivers={"saman": plain_saman()}) as shop:
+        for name in names[1:]:
+            shop.engine.router.force(shop.clock.monotonic(), name, "open")
+        number = await shop.create()
+        back = shop.go(await shop.arrive(number))
+        for name in names[1:]:
+            shop.engine.router.force(shop.clock.monotonic(), name, "auto")
+        shop.fault(Kind.ERROR500, Operation.START)
+        trying = asyncio.gather(shop.engine.cashier.try_another(number))
+        await shop.until_sent(Operation.START)
+        await shop.come_back(back)
+        (view,) = await trying
+        assert isinstance(view, Back | Wait)
+        assert 2 == len(shop.payment(number).attempts)
+        assert Status.PAID is shop.status(number)
+
+
+@on_virtual_time
 async def test_a_return_of_the_first_while_the_payer_is_at_the_second_bank_is_paid() -> None:
     async with Shop("mellat", "saman") as shop:
         number, first, second = await two(shop, "mellat", "saman")

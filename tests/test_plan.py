@@ -208,6 +208,25 @@ def test_a_second_verify_that_may_have_taken_effect_waits_for_the_first_without_
     assert (ev.Lapsed, CLAIMED + 2 * MINUTE) == noted(kept, CLAIMED + 2 * MINUTE)
 
 
+def test_no_second_verify_to_keep_is_due_while_the_first_is_out_not_even_a_repeated_one() -> None:
+    """An operator had the second asked; its answer was lost, and then the first came to be asked again."""
+    payment = apply(life("Started"), begun(T0, 2))
+    payment = further(payment, "Started", attempt=2)
+    payment = further(payment, "Returned:claim", *FIRST_LOST, at_ms=HANDED)
+    payment = further(payment, *FIRST_LOST, attempt=2, at_ms=CLAIMED + MINUTE)
+    payment = further(payment, *FIRST_OUT, at_ms=CLAIMED + 2 * MINUTE)
+    assert at_second(payment, CLAIMED + 3 * MINUTE) is None
+    refused = further(payment, "VerifyRefused", at_ms=CLAIMED + 3 * MINUTE)
+    assert isinstance(plan(refused, CLAIMED + 4 * MINUTE), pl.Verify)
+
+
+def test_a_stopped_second_attempt_is_not_proven_while_the_first_is_out() -> None:
+    stopped = apply(two("held", steps=FIRST_OUT), STOP)
+    assert pl.Verify(due_ms=SECOND_CLAIMED, attempt=2, purpose=ev.Purpose.GIVE_BACK) == at_second(
+        stopped, SECOND_CLAIMED
+    )
+
+
 # --- money that cannot be kept
 
 

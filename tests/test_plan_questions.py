@@ -150,6 +150,17 @@ def test_a_verify_that_asked_and_never_left_is_repeated_soon() -> None:
     assert at_ms + SECOND == action.due_ms
 
 
+def test_who_comes_back_after_such_a_question_is_verified_at_once() -> None:
+    at_ms = HANDED + MINUTE
+    asked_in_vain = further(
+        life("Started", gateway="verifies"),
+        TRIGGERS["VerifyRequested:keep"](at_ms, 1),
+        UNREACHED(at_ms, 1),
+    )
+    payment = apply(asked_in_vain, TRIGGERS["Returned:claim"](at_ms, 1))
+    assert pl.Verify(due_ms=at_ms, attempt=1, purpose=ev.Purpose.KEEP) == plan(payment, at_ms)
+
+
 @pytest.mark.parametrize("contract", ["verifies", "asks"])
 @pytest.mark.parametrize("end", ["closed", "stopping", "kept"])
 def test_no_question_is_asked_for_money_that_cannot_be_kept_and_goes_back_by_itself(

@@ -264,14 +264,10 @@ class Cashier:
 
     async def _begin(self, number: int) -> View:
         """A new attempt at the best gateway that gives a token, unless an earlier one may be paid."""
-        before = len(self._records.get(number).attempts)
         view = await self._asked_first(number)
         payment = self._records.get(number)
         if isinstance(view, Back | Wait):
             return view
-        if len(payment.attempts) > before:  # another window was quicker
-            await self._starting.under_way(number)
-            return await self._arrived(number)
         if self._deadlines.now_ms() >= payment.expires_ms:
             return Back(payment)
         attempt = await self._starting.begin(number)

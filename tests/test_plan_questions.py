@@ -1,5 +1,7 @@
 """When a bank is asked about a payer of whom nothing is heard, and what an answer that does not come means."""
 
+from itertools import pairwise
+
 import pytest
 
 from gatewayd.core import events as ev
@@ -187,13 +189,26 @@ def test_held_money_is_looked_for_to_the_end_whatever_became_of_the_payment(end:
     else:
         payment = further(apply(payment, begun(T0, 2)), "Started", attempt=2)
         payment = further(payment, "VerifyRequested:keep", "Verified", attempt=2)
-    times, then = questions(payment, Finding.PENDING)
+    times, then = questions(payment, Finding.NOT_PAID)
     assert ON_TIME == times
     assert then is None
     found = asked(payment, LAST, Finding.PAID)
     action = plan(found, LAST)
     assert isinstance(action, pl.Verify)
     assert ev.Purpose.GIVE_BACK is action.purpose
+
+
+def test_held_money_is_looked_for_while_the_bank_calls_it_pending_but_not_for_ever() -> None:
+    """Our clock may be wrong; it is the bank that knows whether somebody can still pay."""
+    payment = apply(
+        life("Started", gateway="held"), ev.Closed(at_ms=HANDED, why=ev.Closing.GIVEN_UP)
+    )
+    times, then = questions(payment, Finding.PENDING)
+    assert ON_TIME == times[: len(ON_TIME)]
+    pauses = [later - sooner for sooner, later in pairwise(times[len(ON_TIME) :])]
+    assert sorted(pauses[:-1]) == pauses[:-1]
+    assert 25 > len(times) - len(ON_TIME) > 0
+    assert then is None
 
 
 def test_a_verify_does_not_ask_while_another_attempt_may_be_paid() -> None:

@@ -92,8 +92,12 @@ def test_only_a_verify_to_keep_leads_to_kept_money() -> None:
     assert {(State.VERIFYING, "Verified")} == roads
 
 
-def test_only_a_claim_brings_a_lapsed_attempt_back() -> None:
-    assert {"Returned:claim": State.IN_DOUBT} == TRANSITIONS[State.LAPSED]
+def test_a_claim_or_the_banks_word_brings_a_lapsed_attempt_back() -> None:
+    back = {"Returned:claim", "Asked:paid", "Asked:verified"}
+    to_doubt = {
+        trigger for trigger, to in TRANSITIONS[State.LAPSED].items() if to is State.IN_DOUBT
+    }
+    assert back == to_doubt
 
 
 def test_nothing_lapses_while_a_bank_is_asked() -> None:

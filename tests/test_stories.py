@@ -185,3 +185,18 @@ def test_a_payment_whose_shop_hung_up_while_it_was_made_expires_like_any_other()
         assert [Status.EXPIRED] == [story.status(number) for number in story.oracle.payments]
 
     told(scene)
+
+
+def test_held_money_is_found_though_a_wrong_clock_ended_the_attempt_before_its_payer_paid() -> None:
+    async def scene(story: Story) -> None:
+        number = await story.order("zarinpal", expires=60)
+        attempt = await story.handed_over(number)
+        story.clock.skew = 3_600.0
+        await story.passes(60.0)
+        assert Status.EXPIRED is story.status(number)
+        story.at_bank(attempt)  # and never comes back
+        await story.passes(5_400.0)
+        assert State.GIVEN_BACK is story.state(number)
+        assert story.session(number).reversed
+
+    told(scene)

@@ -75,6 +75,8 @@ class Attempt:
     asked_ms: int | None = None
     last_ask_lost: bool = False
     """The last inquiry was left without an answer: a payment there is not ruled out."""
+    last_ask_pending: bool = False
+    """The last inquiry found the payer at the bank: whatever the clock says, it may still be paid."""
     ask_now: bool = False
     """A return said nothing usable: ask before the usual time."""
     giving_back: bool = False
@@ -445,6 +447,7 @@ def _asked(attempt: Attempt, event: ev.Asked) -> Attempt:
         asked_ms=event.at_ms,
         ask_now=False,
         last_ask_lost=event.inquiry.finding is Finding.UNKNOWN,
+        last_ask_pending=event.inquiry.finding is Finding.PENDING,
     )
     match event.inquiry.finding:
         case Finding.PAID | Finding.VERIFIED:

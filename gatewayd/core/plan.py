@@ -186,7 +186,9 @@ class _View:
                 yield self._note(
                     attempt, ev.RefundLost if refunding else ev.ReverseLost, cause="interrupted"
                 )
-            case State.NOT_STARTED | State.GIVEN_BACK | State.IN_REVIEW | State.LAPSED:
+            case State.LAPSED:
+                yield from self._lapsed(attempt, traits)
+            case State.NOT_STARTED | State.GIVEN_BACK | State.IN_REVIEW:
                 pass
 
     def _with_payer(self, attempt: Attempt, traits: Traits) -> Iterator[Action]:
@@ -210,6 +212,14 @@ class _View:
         if self.payment.closed is None and self.payment.kept is None and not unanswered:
             yield self._lapse(attempt, ends_ms, ends_ms)
 
+    def _lapsed(self, attempt: Attempt, traits: Traits) -> Iterator[Action]:
+        """Held money could be left behind if the clock was wrong: the bank says when nobody can pay any more."""
+        payable = attempt.last_ask_pending or attempt.last_ask_lost
+        if payable and traits.unverified is IfUnverified.HELD:
+            due_ms = self._next_ask_ms(attempt, traits, _lapses_ms(attempt, traits))
+            if due_ms is not None:
+                yield Inquire(due_ms=due_ms, attempt=attempt.number)
+
     def _next_ask_ms(self, attempt: Attempt, traits: Traits, ends_ms: int) -> int | None:
         """When this attempt's bank is asked next; None: not any more."""
         if attempt.ask_now:
@@ -221,7 +231,9 @@ class _View:
         for due_ms in _asks_ms(handed_ms, ends_ms, traits):
             if asked_ms is None or due_ms > asked_ms:
                 return due_ms
-        if asked_ms is None or not attempt.last_ask_lost:
+        over = asked_ms is None or asked_ms >= ends_ms + ASK_WITHOUT_END_MS
+        payable = attempt.last_ask_pending and traits.unverified is IfUnverified.HELD
+        if asked_ms is None or over or not (attempt.last_ask_lost or payable):
             return None
         late_ms = asked_ms - (ends_ms - LAST_ASK_MS)
         again_ms = asked_ms + max(ASK_AGAIN_MS, late_ms // 2)

@@ -150,5 +150,13 @@ TRANSITIONS: Final[Mapping[State, Mapping[str, State]]] = {
         "ReverseRequested": State.RETURNING,  # an operator's doing
         "Asked:reversed": State.GIVEN_BACK,
     },
-    State.LAPSED: {CLAIMED: State.IN_DOUBT},
+    State.LAPSED: {
+        CLAIMED: State.IN_DOUBT,
+        "Asked:paid": State.IN_DOUBT,  # it lapsed by a clock that was wrong
+        "Asked:verified": State.IN_DOUBT,
+        "Asked:not_paid": State.LAPSED,
+        "Asked:pending": State.LAPSED,
+        "Asked:unknown": State.LAPSED,
+        "Asked:reversed": State.GIVEN_BACK,
+    },
 }

@@ -6,7 +6,7 @@ never; either way bank and journal agree in the end, and who paid once has paid 
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ import pytest
 from gatewayd.core.states import State
 from gatewayd.core.status import Status
 from gatewayd.core.terms import Operation
-from gatewayd.engine.views import Choice, HandOver, NoGateway, Offer, View
+from gatewayd.engine.views import Back, Choice, HandOver, NoGateway, Offer, View
 from gatewayd.simulator.faults import Kind
 from gatewayd.simulator.inprocess import Return
 from gatewayd.simulator.payers import Outcome
@@ -339,6 +339,54 @@ async def test_an_orderly_stop_ends_what_is_in_flight_and_begins_nothing() -> No
         await shop.restart()
         await shop.pay(other)
         assert Status.PAID is shop.status(other)
+
+
+@on_virtual_time
+async def test_a_return_to_a_stopping_process_is_on_disk_and_the_next_ones_to_verify() -> None:
+    async with Shop("sadad") as shop:
+        number = await shop.create()
+        back = shop.go(await shop.arrive(number))
+        shop.engine.stop()
+        coming = asyncio.gather(shop.come_back(back), return_exceptions=True)
+        await asyncio.sleep(1)
+        assert (
+            "Returned" == shop.kinds(number)[-1]
+        )  # and nothing that was never sent counts as lost
+        await shop.restart()
+        coming.cancel()
+        await shop.rest()
+        assert Status.PAID is shop.status(number)
+        assert "VerifyLost" not in shop.kinds(number)
+
+
+@on_virtual_time
+async def test_a_retired_gateway_ends_what_it_began_and_begins_nothing() -> None:
+    async with Shop("saman", "mellat") as shop:
+        number = await shop.create(gateways=("saman",))
+        back = shop.go(await shop.arrive(number))
+        saman, mellat = shop.gateways
+        shop.gateways = (replace(saman, retired=True), mellat)
+        await shop.restart()
+        await shop.come_back(back)
+        assert Status.PAID is shop.status(number)
+        for _ in range(5):
+            assert "mellat" == (await shop.arrive(await shop.create())).attempt.gateway
+
+
+@on_virtual_time
+async def test_a_finished_payment_of_a_gateway_that_is_gone_is_still_shown() -> None:
+    async with Shop("saman", "mellat") as shop:
+        paid = await shop.create(gateways=("saman",))
+        await shop.pay(paid)
+        cancelled = await shop.create(gateways=("saman",))
+        await shop.arrive(cancelled)
+        await shop.engine.cashier.cancel(cancelled)
+        await shop.rest()
+        shop.gateways = shop.gateways[1:]
+        await shop.restart()
+        for number, status in ((paid, Status.PAID), (cancelled, Status.CANCELLED)):
+            assert isinstance(await shop.engine.cashier.arrive(number), Back)
+            assert status is shop.status(number)
 
 
 @on_virtual_time

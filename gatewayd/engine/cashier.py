@@ -11,7 +11,6 @@ Rules:
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from gatewayd.core import events as ev
@@ -318,8 +317,7 @@ class Cashier:
             if not payment.takes_attempts:
                 return
             action = pl.Verify(due_ms=now_ms, attempt=attempt, purpose=ev.Purpose.KEEP)
-        ticket = self._acting.request(number, action)
-        self._tending.begin(number, attempt, partial(self._acting.call, number, action, ticket))
+        self._tending.carry_out(number, action)
 
     def _is_unanswered(self, payment: Payment, number: int) -> bool:
         attempt = attempt_of(payment, number)

@@ -175,7 +175,7 @@ class Engine:
                 try:
                     await self._stop.wait()
                 finally:
-                    self._stop.set()  # whatever ends this, nothing is begun any more
+                    self.stop()  # whatever ends this, nothing is begun any more
                 tending.cancel()
                 await self._calls_end()
                 self.pump.stop()
@@ -189,10 +189,11 @@ class Engine:
         try:
             await self.pump.run()
         finally:
-            self._stop.set()  # what cannot be recorded must not be begun
+            self.stop()  # what cannot be recorded must not be begun
 
     def stop(self) -> None:
         """Begin nothing more; `run` ends when what is in flight has."""
+        self.tending.stop()
         self._stop.set()
 
     async def _calls_end(self) -> None:

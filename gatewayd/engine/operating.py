@@ -6,7 +6,6 @@ hands. What the table of transitions does not allow is refused with the reason.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, Literal
 
 import orjson
@@ -16,7 +15,7 @@ from gatewayd.core import plan as pl
 from gatewayd.core.payment import Attempt, Payment, allows
 from gatewayd.core.states import State
 from gatewayd.core.status import money_of, needs_review, status_of
-from gatewayd.core.terms import Ask
+from gatewayd.core.terms import AddressedBy, Ask
 from gatewayd.engine.acting import Acting
 from gatewayd.engine.deadlines import Deadlines
 from gatewayd.engine.gateway import GatewaySettings
@@ -198,16 +197,20 @@ class Operating:
         ask = self._gateways[attempt.gateway].traits.ask
         if ask is Ask.INQUIRY:
             return pl.Inquire(due_ms=now_ms, attempt=attempt.number)
-        keep = ev.VerifyRequested(at_ms=now_ms, attempt=attempt.number, purpose=ev.Purpose.KEEP)
-        known = ask is Ask.VERIFY or attempt.claim is not None
-        if known and not payment.stopping and allows(payment, keep):
+        known = ask is Ask.VERIFY if attempt.claim is None else self._is_claimed(attempt)
+        others = any(each.unknown for each in payment.attempts if each is not attempt)
+        if known and payment.can_keep and not others:
             return pl.Verify(due_ms=now_ms, attempt=attempt.number, purpose=ev.Purpose.KEEP)
         return None
 
+    def _is_claimed(self, attempt: Attempt) -> bool:
+        """Whether no other payment can be verified by what this one's claim is verified by."""
+        by_token = self._gateways[attempt.gateway].traits.addressed_by is AddressedBy.TOKEN
+        return by_token or attempt.reference_taken
+
     def _begin(self, number: int, action: pl.Action) -> None:
-        ticket = self._acting.request(number, action)
-        call = partial(self._acting.call, number, action, ticket)
-        self._tending.begin(number, action.attempt, call)
+        if not self._tending.carry_out(number, action):
+            raise Refused("the daemon is stopping: try again when it is back")
 
     def _ordered(self, number: int, act: str, by: str, reason: str) -> None:
         event = ev.OperatorActed(at_ms=self._deadlines.now_ms(), act=act, by=by, reason=reason)

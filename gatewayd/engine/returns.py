@@ -124,7 +124,7 @@ class Returns:
         self, after: Payment, number: int, came: list[ev.Event], addressed_by: AddressedBy
     ) -> list[ev.Event] | None:
         """The events by which a claim is verified in the same breath; None where the plan wants something else."""
-        if self._tending.is_busy(after.number, number):
+        if self._tending.is_stopping or self._tending.is_busy(after.number, number):
             return None
         at_ms = came[0].at_ms
         taken: list[ev.Event] = []

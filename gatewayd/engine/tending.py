@@ -64,6 +64,7 @@ class Tending:
         self._due: dict[int, int] = {}
         self._heap: list[tuple[int, int]] = []
         self._wake = asyncio.Event()
+        self.is_stopping = False
 
     # --- what a payment needs
 
@@ -125,13 +126,25 @@ class Tending:
                 self._records.append(number, event)
                 tell(self._log, event, number)
                 continue
-            taking = isinstance(action, pl.TakeReference)
-            if taking and action.attempt == in_vain:
+            if isinstance(action, pl.TakeReference) and action.attempt == in_vain:
                 self._remember(number, now_ms + CONFLICT_MS)
                 return
-            ticket = self._acting.request(number, action)
-            call = partial(self._acting.call, number, action, ticket)
-            self.begin(number, action.attempt, call, taking=taking)
+            if not self.carry_out(number, action):
+                return
+
+    def stop(self) -> None:
+        """Begin nothing more: what is needed from now on is the next process's."""
+        self.is_stopping = True
+
+    def carry_out(self, number: int, action: pl.Action) -> bool:
+        """Record that this call is about to be made, and make it; False if nothing is begun any more."""
+        if self.is_stopping:
+            return False
+        ticket = self._acting.request(number, action)
+        call = partial(self._acting.call, number, action, ticket)
+        taking = isinstance(action, pl.TakeReference)
+        self.begin(number, action.attempt, call, taking=taking)
+        return True
 
     def begin(self, number: int, attempt: int, call: Call, *, taking: bool = False) -> None:
         """Run a call about an attempt as a task; until it has ended the plan leaves the attempt alone.

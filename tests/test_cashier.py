@@ -8,9 +8,11 @@ from gatewayd.core.settings import PaymentSettings
 from gatewayd.core.status import Status
 from gatewayd.core.terms import CodeClass, Operation
 from gatewayd.engine.views import Back, Choice, HandOver, NoGateway, Nothing, Offer, Wait
+from gatewayd.gateways.contract import Reply
 from gatewayd.simulator.bank import State
 from gatewayd.simulator.faults import Kind
 from gatewayd.simulator.payers import Outcome
+from gatewayd.simulator.speech import json_reply
 from tests.shop import Sent, Shop, handed, on_virtual_time
 from tests.stage import DRIVERS, plain_drivers
 
@@ -312,6 +314,22 @@ async def test_where_no_gateway_gives_a_token_the_payment_stays_open(kind: Kind)
         assert Status.PENDING is shop.status(number)
         shop.mend()
         await shop.arrive(number)
+
+
+@on_virtual_time
+async def test_a_token_that_the_bank_gives_twice_is_handed_over_once() -> None:
+    async with Shop("sadad", "mellat") as shop:
+        first = await shop.arrive(await first_at(shop, "sadad"))
+        again = json_reply({"ResCode": "0", "Token": first.attempt.token, "Description": ""})
+
+        async def repeat_itself(sent: Sent) -> Reply | None:
+            return again if sent.gateway == "sadad" else None
+
+        shop.hook = repeat_itself
+        for _ in range(6):
+            view = await shop.arrive(await shop.create())
+            assert "mellat" == view.attempt.gateway
+        assert shop.calls(Operation.START, "sadad") > 1
 
 
 @on_virtual_time

@@ -202,6 +202,13 @@ def legal(payment: Payment, events: Iterable[ev.Event]) -> list[ev.Event]:
     return [event for event in events if allows(payment, event)]
 
 
+def chosen(payment: Payment, events: Sequence[ev.Event], choice: int) -> ev.Event | None:
+    """A legal one of these, by a number; looked for in steps, since most of them are not."""
+    count = len(events)
+    places = ((choice + step * 37) % count for step in range(count))
+    return next((events[place] for place in places if allows(payment, events[place])), None)
+
+
 def walk(
     choices: Sequence[int], gateways: Sequence[str], *, pause_ms: int = SECOND
 ) -> tuple[list[ev.Event], list[Payment]]:
@@ -215,10 +222,10 @@ def walk(
     for choice in choices:
         payment = payments[-1]
         at_ms += (choice % 7) * (choice % 11) * pause_ms
-        ways = legal(payment, of_its_attempts(payment, at_ms, gateways))
-        if choice % 17 == 0 or not ways:
-            ways = legal(payment, of_the_payment(at_ms))
-        event = ways[choice // 17 % len(ways)]
+        event = chosen(payment, of_its_attempts(payment, at_ms, gateways), choice)
+        if choice % 17 == 0 or event is None:
+            event = chosen(payment, of_the_payment(at_ms), choice // 17)
+        assert event is not None, "a person may always be asked to look"
         events.append(event)
         payments.append(apply(payment, event))
     return events, payments

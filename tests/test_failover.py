@@ -57,8 +57,8 @@ async def test_of_two_attempts_that_are_both_paid_the_first_to_come_back_is_kept
         assert not payment.reviews
         shop.assert_settled(number)
         shop.assert_finished(number)
-        held = payment.attempts[0].state is State.GIVEN_BACK
-        assert held is (one == "zarinpal")
+        known = payment.attempts[0].state is State.GIVEN_BACK  # by us, or the bank says that it did
+        assert known is (one in {"zarinpal", "zibal"})
         assert payment.attempts[0].returns_by_ms is not None
 
 

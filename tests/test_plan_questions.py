@@ -8,6 +8,7 @@ from gatewayd.core import events as ev
 from gatewayd.core import plan as pl
 from gatewayd.core.payment import Payment, apply
 from gatewayd.core.settings import EngineSettings
+from gatewayd.core.status import Money, money_of
 from gatewayd.core.terms import Finding, Inquiry
 from tests.histories import (
     CONTRACTS,
@@ -163,22 +164,98 @@ def test_who_comes_back_after_such_a_question_is_verified_at_once() -> None:
     assert pl.Verify(due_ms=at_ms, attempt=1, purpose=ev.Purpose.KEEP) == plan(payment, at_ms)
 
 
-@pytest.mark.parametrize("contract", ["verifies", "asks"])
-@pytest.mark.parametrize("end", ["closed", "stopping", "kept"])
-def test_no_question_is_asked_for_money_that_cannot_be_kept_and_goes_back_by_itself(
-    contract: str, end: str
-) -> None:
+def not_wanted(contract: str, end: str) -> Payment:
+    """A payment whose first attempt's money could not be kept any more."""
     payment = life("Started", gateway=contract)
     match end:
         case "closed":
-            payment = apply(payment, ev.Closed(at_ms=HANDED, why=ev.Closing.EXPIRED))
+            return apply(payment, ev.Closed(at_ms=HANDED, why=ev.Closing.EXPIRED))
         case "stopping":
             payment = apply(payment, ev.CancelRequested(at_ms=HANDED))
-            payment = apply(payment, ev.Closed(at_ms=HANDED, why=ev.Closing.CANCELLED_BY_SHOP))
+            return apply(payment, ev.Closed(at_ms=HANDED, why=ev.Closing.CANCELLED_BY_SHOP))
         case _:
             payment = further(apply(payment, begun(T0, 2)), "Started", attempt=2)
-            payment = further(payment, "VerifyRequested:keep", "Verified", attempt=2)
-    assert plan(payment, LAST) is None
+            return further(payment, "VerifyRequested:keep", "Verified", attempt=2)
+
+
+ENDED = pytest.mark.parametrize("end", ["closed", "stopping", "kept"])
+
+
+@ENDED
+def test_no_question_is_asked_for_money_that_cannot_be_kept_and_goes_back_by_itself(
+    end: str,
+) -> None:
+    assert plan(not_wanted("verifies", end), LAST) is None
+
+
+# --- money that a bank did not give back by itself
+
+
+def lapsed(payment: Payment) -> Payment:
+    """The payment after its first attempt has lapsed, as the plan wants it."""
+    note = plan(payment, LAST)
+    assert isinstance(note, pl.Note)
+    assert isinstance(note.event, ev.Lapsed)
+    assert ENDS == note.due_ms
+    return apply(payment, note.event)
+
+
+LOOKED_BACK = 50 * 60 + 5 * 60
+
+
+@ENDED
+@pytest.mark.parametrize("finding", [Finding.PENDING, Finding.NOT_PAID, Finding.REVERSED])
+def test_a_bank_is_asked_once_after_its_time_if_it_gave_back_what_it_promised_to(
+    end: str, finding: Finding
+) -> None:
+    times, then = questions(lapsed(not_wanted("asks", end)), finding)
+    assert [LOOKED_BACK] == times
+    assert then is None
+
+
+def test_it_is_asked_again_for_an_hour_if_it_does_not_answer() -> None:
+    times, then = questions(lapsed(not_wanted("asks", "closed")), Finding.UNKNOWN)
+    assert LOOKED_BACK == times[0]
+    pauses = [later - sooner for sooner, later in pairwise(times)]
+    assert sorted(pauses) == pauses
+    assert times[-1] <= ENDS // SECOND - HANDED // SECOND + 2 * HOUR // SECOND
+    assert 8 == len(times)
+    assert then is None
+
+
+@ENDED
+def test_what_it_still_has_is_held_and_given_back_by_us(end: str) -> None:
+    payment = lapsed(not_wanted("asks", end))
+    found = asked(payment, HANDED + LOOKED_BACK * SECOND, Finding.PAID)
+    verify = plan(found, HANDED + LOOKED_BACK * SECOND)
+    assert isinstance(verify, pl.Verify)
+    assert ev.Purpose.GIVE_BACK is verify.purpose
+    verified = further(found, "VerifyRequested:return", "Verified")
+    assert isinstance(plan(verified, HANDED + LOOKED_BACK * SECOND), pl.Reverse)
+
+
+def test_what_it_still_has_after_a_return_in_doubt_was_let_go_is_found_too() -> None:
+    payment = further(not_wanted("asks", "closed"), "Returned:claim")
+    note = plan(payment, LAST)
+    assert isinstance(note, pl.Note)
+    payment = apply(payment, note.event)
+    action = plan(payment, LAST)
+    assert isinstance(action, pl.Inquire)
+    found = asked(payment, action.due_ms, Finding.PAID)
+    assert isinstance(plan(found, action.due_ms), pl.Verify)
+
+
+def test_what_a_bank_calls_not_paid_after_its_time_is_nobodys_money() -> None:
+    payment = lapsed(not_wanted("asks", "closed"))
+    assert Money.UNKNOWN is money_of(payment)
+    answered = asked(payment, HANDED + LOOKED_BACK * SECOND, Finding.NOT_PAID)
+    assert Money.NONE is money_of(answered)
+
+
+def test_a_bank_that_cannot_be_asked_is_not_asked_after_its_time() -> None:
+    payment = further(life("Started", gateway="verifies"), "Lapsed")
+    closed = apply(payment, ev.Closed(at_ms=HANDED, why=ev.Closing.EXPIRED))
+    assert plan(closed, ENDS + HOUR) is None
 
 
 @pytest.mark.parametrize("end", ["closed", "kept"])

@@ -200,3 +200,25 @@ def test_held_money_is_found_though_a_wrong_clock_ended_the_attempt_before_its_p
         assert story.session(number).reversed
 
     told(scene)
+
+
+@pytest.mark.parametrize("switch", ["held", "auto_reverse"])
+def test_money_that_a_bank_was_to_give_back_by_itself_is_found_if_it_did_not(switch: str) -> None:
+    """The customer gives up here and pays there; nobody would ever have asked for it."""
+
+    async def scene(story: Story) -> None:
+        number = await story.order("zibal")
+        attempt = await story.handed_over(number)
+        await story.asks(lambda engine: engine.cashier.give_up(number))
+        assert Status.CANCELLED is story.status(number)
+        story.at_bank(attempt)  # and never comes back
+        await story.passes(3_500.0)
+        assert 1 == story.wire.sent.count(Operation.INQUIRE)  # when he gave up
+        await story.passes(600.0)
+        assert State.GIVEN_BACK is story.state(number)
+        assert story.session(number).reversed or story.session(number).refunded
+        assert 2 == story.wire.sent.count(Operation.INQUIRE)
+        assert (Operation.VERIFY in story.wire.sent) is (switch == "held")
+        assert Status.CANCELLED is story.status(number)
+
+    told(scene, switches={"zibal": {"unverified": switch}})

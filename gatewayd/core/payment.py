@@ -77,6 +77,8 @@ class Attempt:
     """The last inquiry was left without an answer: a payment there is not ruled out."""
     last_ask_pending: bool = False
     """The last inquiry found the payer at the bank: whatever the clock says, it may still be paid."""
+    overdue: bool = False
+    """The bank had the money when its time for giving it back was over: it is held, whatever the bank promises."""
     ask_now: bool = False
     """A return said nothing usable: ask before the usual time."""
     giving_back: bool = False
@@ -295,9 +297,10 @@ def _at_attempt(payment: Payment, event: ev.AttemptEvent, version: int) -> Payme
         or any(other.kept or other.state is State.VERIFYING for other in payment.attempts)
     ):
         raise IllegalTransition("a second attempt would be kept, or one of a payment that is over")
-    if state is not attempt.state:
+    was = attempt.state
+    if state is not was:
         attempt = changed(attempt, state=state, changed_ms=event.at_ms)
-    after = _after(attempt, event)
+    after = _after(attempt, event, was)
     attempts = tuple(after if other.number == after.number else other for other in payment.attempts)
     captured_ms = payment.captured_ms
     if captured_ms is None and after.captured:
@@ -318,8 +321,8 @@ def _at_attempt(payment: Payment, event: ev.AttemptEvent, version: int) -> Payme
     )
 
 
-def _after(attempt: Attempt, event: ev.AttemptEvent) -> Attempt:
-    """The attempt with what the event adds; its state is already the new one."""
+def _after(attempt: Attempt, event: ev.AttemptEvent, was: State) -> Attempt:
+    """The attempt with what the event adds; its state is already the new one, and `was` the old one."""
     at = event.at_ms
     match event:
         case ev.Started(redirect=redirect):
@@ -381,7 +384,7 @@ def _after(attempt: Attempt, event: ev.AttemptEvent) -> Attempt:
         case ev.RefundRefused():
             return changed(attempt, tries=0, tried_ms=at, refund_refused=True)
         case ev.Asked():
-            return _asked(attempt, event)
+            return _asked(attempt, event, was)
         case _:
             return attempt
 
@@ -440,7 +443,7 @@ def _next_claim(attempt: Attempt, at_ms: int) -> Attempt:
     return changed(attempt, claim=None, reference_taken=False, doubt_ms=None, tries=0)
 
 
-def _asked(attempt: Attempt, event: ev.Asked) -> Attempt:
+def _asked(attempt: Attempt, event: ev.Asked, was: State) -> Attempt:
     asked = changed(
         attempt,
         asks=attempt.asks + 1,
@@ -455,8 +458,9 @@ def _asked(attempt: Attempt, event: ev.Asked) -> Attempt:
             if claim is None and event.inquiry.reference:
                 claim = Claim(outcome=CodeClass.OK, reference=event.inquiry.reference)
             doubt_ms = asked.doubt_ms if asked.doubt_ms is not None else event.at_ms
-            return changed(asked, claim=claim, doubt_ms=doubt_ms, no=None)
-        case Finding.NOT_PAID if asked.state is State.WITH_PAYER:
+            overdue = asked.overdue or was is State.LAPSED
+            return changed(asked, claim=claim, doubt_ms=doubt_ms, overdue=overdue, no=None)
+        case Finding.NOT_PAID if asked.state in {State.WITH_PAYER, State.LAPSED}:
             no = Refusal(cause=CodeClass.NOT_PAID, code="", message="inquiry: not paid")
             return changed(asked, no=asked.no or no)
         case _:

@@ -12,6 +12,7 @@ never acts. The rules that it keeps:
   or refunds; otherwise it is left untouched to a person.
 * Every attempt with a payer is asked for before its time is over, where its bank can be asked. A bank that can only
   be asked by a verify is asked only while the payment could keep what it finds.
+* A bank that gives back by itself and can be asked is asked once more after its time: what it still has then is held.
 * Nothing is expired while anything is in doubt.
 """
 
@@ -39,6 +40,10 @@ LAST_ASK_MS: Final = 180_000
 """The last question before the end of an attempt leaves this long to act on the answer…"""
 ASK_AGAIN_MS: Final = 30_000
 """…and without an answer is asked again after this, then ever more slowly."""
+OVERDUE_MS: Final = 300_000
+"""So long after its time a bank is asked whether money that it was to give back is gone…"""
+OVERDUE_ASKED_MS: Final = 3_600_000
+"""…and again for so long where it does not answer; some banks forget their payments after an hour."""
 
 
 _STILL: Final = frozenset(
@@ -209,16 +214,31 @@ class _View:
                 yield Verify(due_ms=due_ms, attempt=attempt.number, purpose=ev.Purpose.KEEP)
             case _:
                 pass
-        if self.payment.closed is None and self.payment.kept is None and not unanswered:
+        is_open = self.payment.closed is None and self.payment.kept is None
+        if (is_open or _looks_back(traits)) and not unanswered:
             yield self._lapse(attempt, ends_ms, ends_ms)
 
     def _lapsed(self, attempt: Attempt, traits: Traits) -> Iterator[Action]:
-        """Held money could be left behind if the clock was wrong: the bank says when nobody can pay any more."""
-        payable = attempt.last_ask_pending or attempt.last_ask_lost
-        if payable and traits.unverified is IfUnverified.HELD:
+        """What may be left behind: held money if the clock was wrong, and what a bank did not give back by itself."""
+        if _looks_back(traits):
+            due_ms = self._look_back_ms(attempt)
+        elif traits.unverified is IfUnverified.HELD and _may_be_paid(attempt):
             due_ms = self._next_ask_ms(attempt, traits, _lapses_ms(attempt, traits))
-            if due_ms is not None:
-                yield Inquire(due_ms=due_ms, attempt=attempt.number)
+        else:
+            return
+        if due_ms is not None:
+            yield Inquire(due_ms=due_ms, attempt=attempt.number)
+
+    def _look_back_ms(self, attempt: Attempt) -> int | None:
+        """When a bank is asked what it did not give back by itself; None: it has answered, or never will."""
+        ended_ms = (attempt.returns_by_ms or attempt.changed_ms) - BANKS_RETURN_MS
+        asked_ms = attempt.asked_ms
+        if asked_ms is None or asked_ms < ended_ms + OVERDUE_MS:
+            return ended_ms + OVERDUE_MS
+        late_ms = asked_ms - ended_ms
+        if not attempt.last_ask_lost or late_ms >= OVERDUE_ASKED_MS:
+            return None
+        return asked_ms + max(ASK_AGAIN_MS, late_ms // 2)
 
     def _next_ask_ms(self, attempt: Attempt, traits: Traits, ends_ms: int) -> int | None:
         """When this attempt's bank is asked next; None: not any more."""
@@ -243,7 +263,7 @@ class _View:
         payment = self.payment
         doubt_ms = attempt.doubt_ms if attempt.doubt_ms is not None else attempt.changed_ms
         verify_by_ms = doubt_ms + traits.verify_within_seconds * 1000
-        held = traits.unverified is IfUnverified.HELD
+        held = _is_held(attempt, traits)
         another_first = self._another_first(attempt)
         stopping = payment.closed is None and payment.captured_ms is None and payment.kept is None
         for_long = self.now_ms >= doubt_ms + ASK_WITHOUT_END_MS
@@ -350,7 +370,7 @@ class _View:
         return Verify(due_ms=due_ms, attempt=attempt.number, purpose=purpose)
 
     def _let_go(self, attempt: Attempt, traits: Traits, due_ms: int, ended_ms: int) -> Note:
-        if traits.unverified is IfUnverified.HELD:
+        if _is_held(attempt, traits):
             return self._review(attempt, "held money that could not be verified in time", due_ms)
         return self._lapse(attempt, due_ms, ended_ms)
 
@@ -379,6 +399,21 @@ class _View:
 def _resolved(attempt: Attempt) -> bool:
     """Whether nothing more is expected of this attempt while its payment is open."""
     return attempt.state in _STILL or (attempt.state is State.WITH_PAYER and attempt.no is not None)
+
+
+def _is_held(attempt: Attempt, traits: Traits) -> bool:
+    """Whether the bank keeps what nobody verifies."""
+    return traits.unverified is IfUnverified.HELD or attempt.overdue
+
+
+def _looks_back(traits: Traits) -> bool:
+    """Whether this bank is asked after its time if it did give back what it promised to."""
+    return traits.ask is Ask.INQUIRY and traits.unverified is IfUnverified.AUTO_REVERSE
+
+
+def _may_be_paid(attempt: Attempt) -> bool:
+    """Whether the last inquiry left it open that somebody pays or has paid."""
+    return attempt.last_ask_pending or attempt.last_ask_lost
 
 
 def _lapses_ms(attempt: Attempt, traits: Traits) -> int:

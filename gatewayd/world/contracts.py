@@ -83,7 +83,10 @@ def draw_switches(dice: random.Random, drivers: Mapping[str, Driver]) -> dict[st
             "unverified": dice.choice(("held", "held", "auto_reverse")),
             "reverse": dice.choice(("allowed", "allowed", "refused", "no_ip")),
         },
-        "zibal": {"double_verify": dice.choice(("as_asked", "bare"))},
+        "zibal": {
+            "double_verify": dice.choice(("as_asked", "bare")),
+            "unverified": dice.choice(("auto_reverse", "auto_reverse", "held")),
+        },
     }
 
 

@@ -218,7 +218,7 @@ def test_a_payment_that_was_kept_out_is_as_it_was_and_goes_on(desk: Desk) -> Non
     before = desk.payment(2)
     ticket = desk.journal.append(2, ev.ReviewRaised(at_ms=FIRST_MS, reason="x"), takes=(guard,))
     desk.land()
-    assert Holder(guard=guard, number=1) == ticket.conflict
+    assert Holder(guard=guard, number=1, version=2) == ticket.conflict
     assert before is desk.payment(2)
     assert not desk.journal.is_locked(2)
     desk.journal.append(2, closed(2))

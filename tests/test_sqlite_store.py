@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from gatewayd.io.journal_verify import verify
 from gatewayd.io.sqlite_schema import SCHEMA_VERSION, UnusableStore
 from gatewayd.io.sqlite_store import CHECKPOINT_PAGES, SqliteStore
 from gatewayd.journal.recovery import refresh_searches
-from gatewayd.journal.store import Append, Row, StoreError
+from gatewayd.journal.store import Append, Guard, GuardKind, Holder, Row, StoreError
 from tests.journals import begin, counted, journal, live, opened, sql
 
 ROOT = Path(__file__).parent.parent
@@ -108,11 +109,33 @@ def test_another_programs_database_is_left_alone(tmp_path: Path, statement: str)
     assert before == path.read_bytes()
 
 
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+def test_an_older_journal_is_brought_up_to_date_and_keeps_what_it_holds(
+    path: Path, version: int
+) -> None:
+    key = Guard(kind=GuardKind.IDEMPOTENCY, key="main|create|abc")
+    with opened(path) as store:
+        begin(store, [1])
+        new = sql(path, "SELECT sql FROM sqlite_master ORDER BY name")
+        store.write([replace(one(2)[0], takes=(key,))])
+    for statement in REMADE_OLD[version - 1 :]:
+        sql(path, statement)
+    sql(path, f"PRAGMA user_version = {version}")
+    with opened(path) as store:
+        assert [1, 2] == sorted(number for number, _ in store.read_open())
+        assert [Holder(guard=key, number=2)] == store.write([replace(one(3)[0], takes=(key,))])
+        assert len(new) == len(sql(path, "SELECT sql FROM sqlite_master"))
+
+
+REMADE_OLD = ("ALTER TABLE guards DROP COLUMN version",)
+"""What takes each schema back to the one before, the first to the second last."""
+
+
 def test_a_journal_of_a_newer_program_is_refused(path: Path) -> None:
     with opened(path):
         pass
     sql(path, f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    with pytest.raises(UnusableStore, match="schema 2"):
+    with pytest.raises(UnusableStore, match=f"schema {SCHEMA_VERSION + 1}"):
         SqliteStore(path, ballast_bytes=0, make_secret=counted)
 
 

@@ -216,6 +216,15 @@ async def test_the_holder_may_take_its_guard_again_but_no_idempotency_key_twice(
     )
 
 
+async def test_a_holder_is_named_with_the_version_that_took_the_guard(kept: Kept) -> None:
+    key = idempotency("main|cancel|abc", "body")
+    kept.store.write([append(7, 1)])
+    kept.store.write([append(7, 2, 3, takes=[key])])
+    holder = Holder(guard=key, number=7, version=3)
+    assert holder == await kept.reader.holder(key.kind, key.key)
+    assert [holder] == kept.store.write([append(7, 4, takes=[key])])
+
+
 async def test_a_guard_is_released_by_its_holder_only(kept: Kept) -> None:
     guard = order("main|o1")
     kept.store.write([append(7, 1, takes=[guard]), append(8, 1)])

@@ -106,8 +106,8 @@ class Tally:
 class Disk:
     """Writes to memory; while it is held up nothing lands."""
 
-    def __init__(self) -> None:
-        self.store = MemoryStore()
+    def __init__(self, store: MemoryStore) -> None:
+        self.store = store
         self.free = asyncio.Event()
         self.free.set()
         self.waited = asyncio.Event()
@@ -265,14 +265,15 @@ async def web_stage(
     seed: int = 7,
     banks: Banks | None = None,
     clock: Clock | None = None,
+    store: MemoryStore | None = None,
     **service: Any,
 ) -> AsyncIterator[Web]:
-    """A listener for the length of the block. `only` picks gateways by name; banks and clock may run already."""
+    """A listener for the length of the block. `only` picks gateways by name; banks, clock and store may be there."""
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
     base = f"http://127.0.0.1:{port}"
     chosen = tuple(each for each in gateways or all_gateways() if not only or each.name in only)
-    clock, log, tally, disk = clock or Clock(), Log(), Tally(), Disk()
+    clock, log, tally, disk = clock or Clock(), Log(), Tally(), Disk(store or MemoryStore())
     if banks is None:
         banks = Banks(contracts(chosen), seed=seed, mix=Mix.parse(mix))
     plain: dict[str, Any] = {"public_url": base, "shops": shops, "engine": engine, "web": limits}
@@ -291,6 +292,7 @@ async def web_stage(
         make_salt=bytes,
         link_key=LINK_KEY,
         log=log,
+        last_number=disk.store.last_number(),
     )
     app = build_app(
         engine=made,

@@ -16,7 +16,7 @@ from typing import Any
 from gatewayd.core import events as ev
 from gatewayd.core import plan as pl
 from gatewayd.core.money import Currency
-from gatewayd.core.payment import Attempt, Payment, allows, attempt_of
+from gatewayd.core.payment import Attempt, Payment, allows, apply, attempt_of
 from gatewayd.core.settings import EngineSettings
 from gatewayd.core.states import State
 from gatewayd.core.status import FINAL, Status, status_of
@@ -132,17 +132,35 @@ class Cashier:
         tell(self._log, event, number, shop=draft.shop, amount=draft.amount)
         return payment
 
-    async def cancel(self, number: int) -> Payment | None:
-        """The shop wants it stopped; what is already paid stays as it is. None: there is no such payment."""
+    async def cancel(
+        self, number: int, idempotency: Guard | None = None
+    ) -> Payment | Holder | None:
+        """The shop wants it stopped; what is already paid stays as it is.
+
+        The payment as it is then, or who holds the idempotency key. None: there is no such payment.
+        """
         async with self._records.holding(number) as held:
             if held is None:
                 return None
             await self._records.unlocked(number)
-            event = ev.CancelRequested(at_ms=self._deadlines.now_ms())
-            if allows(self._records.get(number), event):
-                self._records.append(number, event)
-                tell(self._log, event, number)
-                self._tending.consider(number)
+            payment, now_ms = self._records.get(number), self._deadlines.now_ms()
+            event = ev.CancelRequested(at_ms=now_ms)
+            if allows(payment, event):
+                events: list[ev.Event] = [event]
+                next_action = self._tending.next_action(apply(payment, event))
+                match next_action:
+                    case pl.Note(event=ev.Closed() as closed):  # with it, so that a repeat tells it
+                        events.append(changed(closed, at_ms=now_ms))
+                    case _:
+                        pass
+                takes = (idempotency,) if idempotency else ()
+                ticket = self._records.append(number, *events, takes=takes)
+                ticket.when_done(lambda: self._tending.consider(number))
+                conflict = await self._records.wait(ticket)
+                if conflict is not None:
+                    return conflict
+                for each in events:
+                    tell(self._log, each, number)
             await self._records.landed(number)
             return self._records.get(number)
 

@@ -37,7 +37,7 @@ AHEAD_MS: Final = 3_600_000
 """How far numbers may have run ahead of the wall clock that they are made of, after it was set back."""
 CACHE_KIB: Final = 4_096
 
-_HOLDER: Final = "SELECT number, detail FROM guards WHERE kind = ? AND key = ?"
+_HOLDER: Final = "SELECT number, detail, version FROM guards WHERE kind = ? AND key = ?"
 _IN_REVIEW: Final = "SELECT number FROM search WHERE needs_review = 1 ORDER BY number LIMIT ?"
 _OPEN: Final = "SELECT number FROM payments WHERE is_open = 1 ORDER BY number LIMIT ?"
 _NOTICES: Final = (
@@ -107,8 +107,9 @@ class SqliteReader:
 
     async def holder(self, kind: GuardKind, key: str) -> Holder | None:
         """See `Reader.holder`."""
-        for number, detail in await self._fetch(_HOLDER, kind, key):
-            return Holder(guard=Guard(kind=kind, key=key, detail=detail), number=number)
+        for number, detail, version in await self._fetch(_HOLDER, kind, key):
+            guard = Guard(kind=kind, key=key, detail=detail)
+            return Holder(guard=guard, number=number, version=version)
         return None
 
     # --- lists

@@ -10,7 +10,7 @@ from typing import Final
 
 APPLICATION_ID: Final = 0x67774A31
 """`gwJ1`: no other program's database is ever taken for a journal, or written into."""
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 SQLITE_MIN: Final = (3, 37, 0)
 """STRICT tables came with it."""
 BUSY_SECONDS: Final = 5.0
@@ -49,6 +49,7 @@ CREATE TABLE guards (
     number INTEGER NOT NULL,
     detail TEXT NOT NULL,
     at_ms INTEGER NOT NULL,
+    version INTEGER NOT NULL DEFAULT 1, -- of the payment, with which it was taken
     PRIMARY KEY (kind, key)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX guards_to_forget ON guards (at_ms) WHERE kind = 'idempotency';
@@ -77,6 +78,9 @@ CREATE INDEX search_by_status ON search (shop, status, number);
 CREATE INDEX search_by_gateway ON search (shop, gateway, number);
 CREATE INDEX search_in_review ON search (number) WHERE needs_review = 1;
 """
+
+UPGRADES: Final = ("ALTER TABLE guards ADD COLUMN version INTEGER NOT NULL DEFAULT 1;",)
+"""What makes of each schema, from the first on, the next one; events are never touched."""
 
 
 class UnusableStore(Exception):
@@ -110,7 +114,7 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Set the connection up for durable writing and make the tables where they are missing.
+    """Set the connection up for durable writing; make the tables where they are missing, or bring them up to date.
 
     UnusableStore if this cannot be a journal; nothing was changed then.
     """
@@ -123,9 +127,11 @@ def prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA mmap_size = 0")
     connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES_KEPT}")
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-    if _number(connection, "user_version") == 0:
+    version = _number(connection, "user_version")
+    if version != SCHEMA_VERSION:
+        missing = "".join(UPGRADES[version - 1 :]) if version else TABLES
         connection.executescript(
-            f"BEGIN IMMEDIATE; {TABLES}"
+            f"BEGIN IMMEDIATE; {missing}"
             f" PRAGMA application_id = {APPLICATION_ID};"
             f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
         )
@@ -147,7 +153,7 @@ def check(connection: sqlite3.Connection) -> None:
             raise UnusableStore("the file is another program's database, not a journal")
     elif application != APPLICATION_ID:
         raise UnusableStore("the file is another program's database, not a journal")
-    elif version != SCHEMA_VERSION:
+    elif not 0 < version <= SCHEMA_VERSION:
         raise UnusableStore(
             f"the journal has schema {version}, this program knows {SCHEMA_VERSION}:"
             " use the gatewayd that wrote it, or a newer one"

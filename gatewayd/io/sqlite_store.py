@@ -59,9 +59,10 @@ _UPSERT_PAYMENT = (
     " ON CONFLICT (number) DO UPDATE SET is_open = excluded.is_open"
 )
 _INSERT_GUARD = (
-    "INSERT OR IGNORE INTO guards (kind, key, number, detail, at_ms) VALUES (?, ?, ?, ?, ?)"
+    "INSERT OR IGNORE INTO guards (kind, key, number, detail, at_ms, version)"
+    " VALUES (?, ?, ?, ?, ?, ?)"
 )
-_FIND_GUARD = "SELECT number, detail FROM guards WHERE kind = ? AND key = ?"
+_FIND_GUARD = "SELECT number, detail, version FROM guards WHERE kind = ? AND key = ?"
 _DROP_GUARD = "DELETE FROM guards WHERE kind = ? AND key = ? AND number = ?"
 _FORGET_GUARDS = (
     "DELETE FROM guards WHERE kind = 'idempotency' AND key IN"
@@ -273,11 +274,12 @@ class SqliteStore:
                 found[0] != append.number or guard.kind is GuardKind.IDEMPOTENCY
             ):
                 held = Guard(kind=guard.kind, key=guard.key, detail=found[1])
-                return Holder(guard=held, number=found[0])
-        at_ms = append.rows[0].at_ms
+                return Holder(guard=held, number=found[0], version=found[2])
+        at_ms, version = append.rows[0].at_ms, append.rows[-1].version
         for guard in append.takes:
             self._db.execute(
-                _INSERT_GUARD, (guard.kind, guard.key, append.number, guard.detail, at_ms)
+                _INSERT_GUARD,
+                (guard.kind, guard.key, append.number, guard.detail, at_ms, version),
             )
         return None
 

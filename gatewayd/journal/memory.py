@@ -97,7 +97,10 @@ class MemoryStore:
             ):
                 return held[0]
         for guard in append.takes:
-            taken = Holder(guard=guard, number=number), append.rows[0].at_ms
+            taken = (
+                Holder(guard=guard, number=number, version=append.rows[-1].version),
+                append.rows[0].at_ms,
+            )
             self._guards.setdefault((guard.kind, guard.key), taken)
         for guard in append.releases:
             found = self._guards.get((guard.kind, guard.key))

@@ -55,6 +55,8 @@ class Holder:
     """The guard as it was taken, with the holder's detail."""
     number: int
     """The payment."""
+    version: int = 1
+    """The payment's version with which the guard was taken."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from gatewayd.engine.cashier import Draft
 from gatewayd.engine.telling import public_id
 from gatewayd.journal.journal import replay, side
 from gatewayd.journal.store import GuardKind, Holder, TooSlow
-from gatewayd.web.bodies import idempotency, read_object, read_payment
+from gatewayd.web.bodies import read_object, read_payment
+from gatewayd.web.once import guard_of, once, required
 from gatewayd.web.ports import ENGINE, LOAD, PAST, SERVICE, SHOPS, TALLY, WHY_NOT
 from gatewayd.web.problems import NAME_CHARS_MAX, FieldError, Problem, invalid, invalid_fields
 from gatewayd.web.render import gateway_object, json_answer, payment_object
@@ -41,13 +42,26 @@ async def create_payment(request: web.Request) -> web.Response:
     document = await read_object(request, service.web.body_max_bytes)
     known = frozenset(caller.shop.gateways or engine.gateways)
     draft = read_payment(document, caller, service.payments, known)
-    guard = idempotency(request, caller, "create", document)
+    guard = guard_of(request, caller, "create", document)
     _check_eligible(request, draft)
-    made = await engine.cashier.create(draft, guard)
-    if isinstance(made, Holder):
-        return await _conflict(request, made, guard.detail if guard else "")
-    app[TALLY].created(made)
-    return json_answer(payment_object(made, engine.links), 201, _location(made))
+
+    async def act() -> web.Response | Holder:
+        made = await engine.cashier.create(draft, guard)
+        if isinstance(made, Payment):
+            app[TALLY].created(made)
+            return again(made)
+        if made.guard.kind is GuardKind.ORDER:
+            raise await _order_exists(request, made)
+        return made
+
+    def again(payment: Payment) -> web.Response:
+        return json_answer(payment_object(payment, engine.links), 201, _location(payment))
+
+    if guard is not None:
+        return await once(request, guard, act, again, look_first=False)
+    made = await act()
+    assert not isinstance(made, Holder), "there was no key that somebody could hold"
+    return made
 
 
 def _check_eligible(request: web.Request, draft: Draft) -> None:
@@ -82,27 +96,17 @@ _BINDING: Final = (
 """Fields that bind a payment to some gateways: path, the word for it in the engine, and what stands for none."""
 
 
-async def _conflict(request: web.Request, holder: Holder, fingerprint: str) -> web.Response:
-    """Another request was first: with the same key, or for the same order."""
-    engine = request.app[ENGINE]
-    rows = await request.app[PAST].rows(holder.number)
-    if holder.guard.kind is GuardKind.IDEMPOTENCY:
-        if holder.guard.detail != fingerprint:
-            detail = "This Idempotency-Key was used with another body."
-            raise Problem(422, "idempotency_key_reused", detail)
-        created = replay(holder.number, rows[:1])
-        assert created is not None, "a guard lands with its payment"
-        headers = {"Idempotent-Replayed": "true", **_location(created)}
-        return json_answer(payment_object(created, engine.links), 201, headers)
-    existing = replay(holder.number, rows)
+async def _order_exists(request: web.Request, holder: Holder) -> Problem:
+    """Another payment is there for the same order."""
+    existing = replay(holder.number, await request.app[PAST].rows(holder.number))
     assert existing is not None, "a guard lands with its payment"
-    raise Problem(
+    return Problem(
         409,
         "order_exists",
         "There is a payment for this order that is open or paid.",
         payment_id=public_id(existing.number),
         payment_status=str(status_of(existing)),
-        pay_url=engine.links.pay_url(existing.number),
+        pay_url=request.app[ENGINE].links.pay_url(existing.number),
     )
 
 
@@ -114,15 +118,24 @@ async def get_payment(request: web.Request) -> web.Response:
 
 async def cancel_payment(request: web.Request) -> web.Response:
     """`POST /v1/payments/{id}/cancel`"""
-    caller = request.app[SHOPS].caller(request)
-    if idempotency(request, caller, "cancel", {}) is None:
-        raise Problem(400, "idempotency_key_missing", "Send an Idempotency-Key with this call.")
-    payment = await _own_payment(request, caller)
-    cancelled = await request.app[ENGINE].cashier.cancel(payment.number)
-    assert cancelled is not None, "payments are never removed"
-    if status_of(cancelled) is Status.PAID:
-        raise Problem(409, "payment_paid", "The payment is paid already; it can only be refunded.")
-    return json_answer(payment_object(cancelled, request.app[ENGINE].links))
+    app, engine = request.app, request.app[ENGINE]
+    caller = app[SHOPS].caller(request)
+    document = await read_object(request, app[SERVICE].web.body_max_bytes, may_miss=True)
+    number = (await _own_payment(request, caller)).number
+    guard = required(request, caller, "cancel", number, document)
+
+    async def act() -> web.Response | Holder:
+        made = await engine.cashier.cancel(number, guard)
+        assert made is not None, "payments are never removed"
+        return made if isinstance(made, Holder) else again(made)
+
+    def again(payment: Payment) -> web.Response:
+        if status_of(payment) is Status.PAID:
+            detail = "The payment is paid already; it can only be refunded."
+            raise Problem(409, "payment_paid", detail)
+        return json_answer(payment_object(payment, engine.links))
+
+    return await once(request, guard, act, again)
 
 
 async def list_payments(request: web.Request) -> web.Response:

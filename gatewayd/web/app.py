@@ -15,6 +15,7 @@ from gatewayd.engine.engine import Engine
 from gatewayd.web import api, customer
 from gatewayd.web.addresses import Addresses
 from gatewayd.web.load import Load
+from gatewayd.web.once import RUNNING, Running
 from gatewayd.web.ports import (
     ENGINE,
     LOAD,
@@ -59,6 +60,7 @@ def build_app(
     app[REGISTERED] = Registered(service.public_url, engine.gateways.values(), engine.links)
     app[PAST] = past
     app[TALLY] = tally
+    app[RUNNING] = Running()
     app[WHY_NOT] = why_not
     app.add_routes([*api.routes(), *customer.routes()])
     return app

@@ -4,7 +4,6 @@ Each complaint has the field's path and a sentence that a shop's developer under
 here.
 """
 
-import hashlib
 import re
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import field
@@ -28,7 +27,6 @@ from gatewayd.core.money import RIAL_PER_TOMAN, Currency, to_rial
 from gatewayd.core.settings import PaymentSettings, ShopSettings
 from gatewayd.core.terms import Split
 from gatewayd.engine.cashier import Draft
-from gatewayd.journal.store import Guard, GuardKind
 from gatewayd.web import typed
 from gatewayd.web.problems import INVALID, NAME_CHARS_MAX, FieldError, Problem, invalid_fields
 from gatewayd.web.shops import Caller, checked_return_url
@@ -37,13 +35,11 @@ METADATA_KEYS_MAX: Final = 50
 METADATA_BYTES_MAX: Final = 8_192
 """Metadata is for the shop's own references, not a place to keep things."""
 METADATA_DEPTH_MAX: Final = 8
-IDEMPOTENCY_KEY_CHARS_MAX: Final = 255
 ERRORS_MAX: Final = 20
 """Complaints in one answer; whoever has more begins with these."""
 _CLOSED = ConfigDict(extra="forbid")
 """Objects take no other fields. Texts and numbers are strict one by one: a strict object would take no dict."""
 _ORDER_ID: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,98}[\x21-\x7e])?")
-_PLAIN_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 @plain_dataclass(frozen=True, slots=True)
@@ -214,8 +210,13 @@ _SENTENCES: Final = {
 """In place of pydantic's own words where those are about Python."""
 
 
-async def read_object(request: web.Request, limit_bytes: int) -> dict[str, Any]:
-    """The body as a JSON object; Problem 413 or 400. What its Content-Type says does not matter."""
+async def read_object(
+    request: web.Request, limit_bytes: int, *, may_miss: bool = False
+) -> dict[str, Any]:
+    """The body as a JSON object; Problem 413 or 400. What its Content-Type says does not matter.
+
+    `may_miss`: no body is an empty object.
+    """
     too_large = Problem(413, "request_too_large", f"The body may hold {limit_bytes} bytes at most.")
     if request.content_length is not None and request.content_length > limit_bytes:
         raise too_large
@@ -225,6 +226,8 @@ async def read_object(request: web.Request, limit_bytes: int) -> dict[str, Any]:
         raise too_large from None
     except web.RequestPayloadError:
         raise Problem(400, "request_not_json", "The body cannot be read.") from None
+    if may_miss and not body:
+        return {}
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -283,19 +286,3 @@ def _complaint(error: ErrorDetails) -> FieldError:
             return FieldError(path, str(context["error"]))
         case kind:
             return FieldError(path, _SENTENCES.get(kind, error["msg"]), INVALID)
-
-
-def idempotency(
-    request: web.Request, caller: Caller, call: str, document: dict[str, Any]
-) -> Guard | None:
-    """The guard of this call's Idempotency-Key; None without one."""
-    value = request.headers.get("Idempotency-Key")
-    if value is None:
-        return None
-    value = value.strip().removeprefix('"').removesuffix('"')
-    if not _PLAIN_KEY.fullmatch(value):
-        detail = f"1 to {IDEMPOTENCY_KEY_CHARS_MAX} printable characters without blanks"
-        raise Problem(400, "idempotency_key_invalid", f"Idempotency-Key: {detail}.")
-    fingerprint = hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()
-    key = f"{caller.shop.name}|{caller.key}|{call}|{value}"
-    return Guard(kind=GuardKind.IDEMPOTENCY, key=key, detail=fingerprint)

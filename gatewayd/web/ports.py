@@ -8,7 +8,7 @@ from aiohttp import web
 from gatewayd.core.payment import Payment
 from gatewayd.core.settings import ServiceSettings
 from gatewayd.engine.engine import Engine
-from gatewayd.journal.store import Row
+from gatewayd.journal.store import GuardKind, Holder, Row
 from gatewayd.web.load import Load
 from gatewayd.web.registered import Registered
 from gatewayd.web.shops import Shops
@@ -19,6 +19,9 @@ class Past(Protocol):
 
     async def rows(self, number: int) -> list[Row]:
         """The events of a payment."""
+
+    async def holder(self, kind: GuardKind, key: str) -> Holder | None:
+        """Who has this guard; None if it is free."""
 
     async def find(
         self,

@@ -183,7 +183,9 @@ class Person:
         await self._sleep(0.0, 30.0 if self._happens(0.6) else 900.0)
 
         async def cancel(engine: Engine) -> Payment | None:
-            return self._told(number, await engine.cashier.cancel(number))
+            found = await engine.cashier.cancel(number)
+            assert not isinstance(found, Holder), "no key was given"
+            return self._told(number, found)
 
         await self._asked(cancel, tries=2)
 

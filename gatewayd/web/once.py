@@ -1,0 +1,150 @@
+"""One call, one effect: what a shop is promised for an Idempotency-Key.
+
+* The key is a guard that lands in the same transaction as the events of the call, so that after a crash there are both
+  or neither. It is kept for seven days.
+* The same key and body again: the same answer, made anew from the payment as it was when the first call's events
+  landed. The same key with another body, or for another payment: 422. While the first call runs, others with its key
+  wait for it, a second at most, and are then told so with 409.
+* A refused call has done nothing, and is judged afresh when it comes again.
+* A key belongs to its shop, to one kind of call, and to live or test payments; not to an API key, for a call may be
+  repeated after the keys were changed.
+
+A handler of a call that moves money or stops it is made of four lines:
+
+    guard = required(request, caller, "refund", payment.number, document)
+
+    async def act() -> web.Response | Holder:
+        made = await cashier.refund(payment.number, …, guard)   # with takes=(guard,) at its append
+        return made if isinstance(made, Holder) else _answer(made)
+
+    return await once(request, guard, act, again=_answer)       # `again` gets the payment as it was then
+
+In the engine the guard goes into the `takes` of the append with the call's first events; `Records.wait` gives the
+`Holder` if somebody was first. Such an append is applied after it has landed: decide, append, wait, and look again.
+"""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from gatewayd.core.payment import Payment
+from gatewayd.journal.journal import replay, side
+from gatewayd.journal.store import Guard, GuardKind, Holder
+from gatewayd.web.ports import PAST
+from gatewayd.web.problems import Problem
+from gatewayd.web.shops import Caller
+
+KEY_CHARS_MAX: Final = 255
+WAIT_SECONDS: Final = 1.0
+"""How long a call waits for another with its key; a refund's bank may take longer than anybody should be held."""
+_PLAIN_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+
+RUNNING: "web.AppKey[Running]" = web.AppKey("running")
+
+Act = Callable[[], Awaitable[web.Response | Holder]]
+Again = Callable[[Payment], web.Response]
+
+
+class Running:
+    """The calls with a key that run just now."""
+
+    def __init__(self, wait_seconds: float = WAIT_SECONDS) -> None:
+        self._wait_seconds = wait_seconds
+        self._ends: dict[str, tuple[Guard, asyncio.Future[None]]] = {}
+
+    async def others_end(self, guard: Guard) -> bool:
+        """Until no other call with this key runs, whether there was one; Problem 422 for another body, or 409."""
+        if guard.key not in self._ends:
+            return False
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._wait_seconds
+        while (running := self._ends.get(guard.key)) is not None:
+            other, ended = running
+            if other.detail != guard.detail:
+                raise _reused()
+            await asyncio.wait({ended}, timeout=until - loop.time())
+            if not ended.done():
+                detail = "The first call with this Idempotency-Key is still running."
+                raise Problem(409, "idempotency_key_in_use", detail, retry_after_seconds=1)
+        return True
+
+    @contextmanager
+    def one(self, guard: Guard) -> Iterator[None]:
+        """Inside, this is the call that runs; there is no other."""
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._ends[guard.key] = guard, ended
+        try:
+            yield
+        finally:
+            del self._ends[guard.key]
+            ended.set_result(None)
+
+
+async def once(
+    request: web.Request, guard: Guard, act: Act, again: Again, *, look_first: bool = True
+) -> web.Response:
+    """Do `act` once for this key. It gives its answer, or who holds the key; `again` makes the answer anew.
+
+    `look_first` asks the journal before `act` is tried, which is needed wherever what was done before would make it
+    refuse; a call that always appends can do without.
+    """
+    running = request.app[RUNNING]
+    look_first |= await running.others_end(guard)
+    with running.one(guard):
+        holder = await request.app[PAST].holder(guard.kind, guard.key) if look_first else None
+        made = holder or await act()
+    return await _repeated(request, guard, made, again) if isinstance(made, Holder) else made
+
+
+async def _repeated(
+    request: web.Request, guard: Guard, holder: Holder, again: Again
+) -> web.Response:
+    """The answer of the first call."""
+    if holder.guard.detail != guard.detail:
+        raise _reused()
+    rows = await request.app[PAST].rows(holder.number)
+    payment = replay(holder.number, rows[: holder.version])
+    assert payment is not None, "a guard lands with its events"
+    answer = again(payment)
+    answer.headers["Idempotent-Replayed"] = "true"
+    return answer
+
+
+def required(
+    request: web.Request, caller: Caller, call: str, number: int, document: dict[str, Any]
+) -> Guard:
+    """The guard of a call about payment `number`; Problem 400 without a key."""
+    guard = guard_of(request, caller, call, document, about=str(number))
+    if guard is None:
+        raise Problem(400, "idempotency_key_missing", "Send an Idempotency-Key with this call.")
+    return guard
+
+
+def guard_of(
+    request: web.Request, caller: Caller, call: str, document: dict[str, Any], *, about: str = ""
+) -> Guard | None:
+    """The guard of this call's Idempotency-Key; None without one. `about` is what the address names."""
+    value = request.headers.get("Idempotency-Key")
+    if value is None:
+        return None
+    value = value.strip().removeprefix('"').removesuffix('"')
+    if not _PLAIN_KEY.fullmatch(value):
+        detail = f"1 to {KEY_CHARS_MAX} printable characters without blanks"
+        raise Problem(400, "idempotency_key_invalid", f"Idempotency-Key: {detail}.")
+    body = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+    return Guard(
+        kind=GuardKind.IDEMPOTENCY,
+        key=f"{side(caller.shop.name, test=caller.test)}|{call}|{value}",
+        detail=hashlib.sha256(b"%b\n%b" % (about.encode(), body)).hexdigest(),
+    )
+
+
+def _reused() -> Problem:
+    detail = "This Idempotency-Key was used with another body, or for another payment."
+    return Problem(422, "idempotency_key_reused", detail)

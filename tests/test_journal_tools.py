@@ -168,7 +168,7 @@ def test_erasing_a_person_leaves_the_journal_whole(path: Path) -> None:
             "INSERT INTO search VALUES (9, 'main', 'o', 'paid', '', 1, 1, 0)",
             "search columns is left of events that are missing",
         ),
-        ("INSERT INTO guards VALUES ('order', 'x', 9, '', 1)", "guard is left of events"),
+        ("INSERT INTO guards VALUES ('order', 'x', 9, '', 1, 1)", "guard is left of events"),
         ("INSERT INTO outbox VALUES (99, 4, 9, 'main', 'payment.paid', 1)", "notice is left of"),
         ("INSERT INTO private VALUES (4, 9, x'', x'')", "private part is left of events"),
         ("UPDATE payments SET is_open = 0 WHERE number = 4", "open and not marked so"),

@@ -18,32 +18,18 @@ from pathlib import Path
 
 import uvloop
 
+from bench.daemon import SlowStore
+from bench.figures import quantile
 from bench.lives import is_finished, life
 from gatewayd.engine.pump import Pump
-from gatewayd.io.sqlite_store import SqliteStore
 from gatewayd.io.store_thread import StoreThread
 from gatewayd.journal.journal import Journal, Ticket
-from gatewayd.journal.store import NO_SEARCHES, Append, Holder, Searches
+from gatewayd.journal.store import Append
 
 BATCHES = (1, 8, 64, 512)
 LIVES = 8_000
 SIDE_BY_SIDE = 100
 BUSY_SLICE_SECONDS = 0.000_2
-
-
-class SlowStore(SqliteStore):
-    """A store on a disk that takes longer to sync."""
-
-    fsync_seconds = 0.0
-
-    def write(
-        self, appends: Sequence[Append], searches: Searches = NO_SEARCHES
-    ) -> list[Holder | None]:
-        """As the real one, and then some waiting."""
-        result = super().write(appends, searches)
-        if self.fsync_seconds:
-            time.sleep(self.fsync_seconds)
-        return result
 
 
 class Clock:
@@ -103,7 +89,7 @@ def alone(directory: Path, appends: Sequence[Append], batch: int, seconds: float
         f"{events / len(times):.1f}",
         f"{events / sum(times):,.0f}",
         ms(statistics.median(times)),
-        ms(percentile(times, 99)),
+        ms(quantile(times, 0.99)),
         f"{used / events * 1e6:.1f}",
     ]
 
@@ -159,9 +145,9 @@ async def together(
         f"{fsync_ms:g}",
         f"{events / seconds:,.0f}",
         ms(statistics.median(waits)),
-        ms(percentile(waits, 99)),
+        ms(quantile(waits, 0.99)),
         ms(statistics.median(taken for _, taken in commits)),
-        ms(percentile([taken for _, taken in commits], 99)),
+        ms(quantile([taken for _, taken in commits], 0.99)),
         f"{len(commits) / seconds:,.0f}",
         f"{events / len(commits):.1f}",
         f"{used / events * 1e6:.1f}",
@@ -174,11 +160,6 @@ async def landed(ticket: Ticket) -> None:
     ticket.when_done(lambda: future.set_result(None))
     await future
     assert ticket.conflict is None
-
-
-def percentile(values: Sequence[float], of_hundred: int) -> float:
-    """The value that this many of a hundred do not exceed."""
-    return sorted(values)[min(len(values) - 1, len(values) * of_hundred // 100)]
 
 
 def ms(seconds: float) -> str:

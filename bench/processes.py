@@ -1,7 +1,10 @@
 """Programs under measurement: started, watched through /proc, and stopped again.
 
-CPU time comes from the scheduler's own accounts (`/proc/<pid>/task/*/schedstat`, nanoseconds), so that other programs
-on the same machine do not count.
+* CPU time comes from the scheduler's own accounts (`/proc/<pid>/task/*/schedstat`, nanoseconds), so that other programs
+  on the same machine do not count; the processes that a program starts count with it.
+* What is measured has one core to itself; the banks and the load share the others. On a machine with one core they
+  share that, and rates mean little, but CPU per payment still does.
+* What a program prints goes to a file, so that nobody has to read along while it is measured.
 """
 
 import contextlib
@@ -12,7 +15,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,72 +26,119 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 CONFIG: Final = ROOT / "config" / "simulated.yaml"
 SERVER_CORE: Final = 0
 """What is measured runs alone on this core; load and banks on the others."""
+START_SECONDS: Final = 60.0
+STOP_SECONDS: Final = 40.0
+URL: Final = r"(http://[0-9.]+:\d+)"
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
     """A running program."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
     address: str
     """`http://127.0.0.1:12345`"""
+    internal: str = ""
+    """Where its metrics are, if it has any."""
 
     @property
     def pid(self) -> int:
         return self.process.pid
 
     def cpu_seconds(self) -> float:
-        """CPU time of all its threads so far."""
-        total = 0
-        for task in Path(f"/proc/{self.pid}/task").iterdir():
-            with contextlib.suppress(OSError):
-                total += int((task / "schedstat").read_text().split()[0])
-        return total / 1e9
+        """CPU time so far, of all its threads and of the processes that it has started."""
+        return sum(_cpu_seconds(pid) for pid in _family(self.pid))
 
     def resident_bytes(self) -> int:
-        """Resident memory."""
-        text = Path(f"/proc/{self.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", text)
-        assert found is not None
-        return int(found[1]) * 1024
+        """Resident memory, of all its processes."""
+        return sum(_resident_bytes(pid) for pid in _family(self.pid))
+
+    def metrics(self) -> str:
+        """Its metrics just now; empty for a program that has none."""
+        if not self.internal:
+            return ""
+        with urllib.request.urlopen(f"{self.internal}/metrics", timeout=10) as answer:
+            text: bytes = answer.read()
+        return text.decode()
+
+
+def _family(pid: int) -> Iterator[int]:
+    """This process and its descendants."""
+    yield pid
+    with contextlib.suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            yield from _family(int(child))
+
+
+def _cpu_seconds(pid: int) -> float:
+    total = 0
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                total += int((task / "schedstat").read_text().split()[0])
+    return total / 1e9
+
+
+def _resident_bytes(pid: int) -> int:
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"VmRSS:\s+(\d+) kB", text)
+    return int(found[1]) * 1024 if found else 0
 
 
 @contextlib.contextmanager
 def started(
-    arguments: list[str], *, ready: str, cores: set[int] | None = None
+    command: list[str],
+    *,
+    ready: str,
+    cores: set[int] | None = None,
+    address: str = "",
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Program]:
-    """A Python program; its address is group 1 of the pattern `ready` in what it prints."""
-    process = subprocess.Popen(
-        [sys.executable, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=ROOT,
-    )
-    try:
-        assert process.stdout is not None
-        if cores:
-            os.sched_setaffinity(process.pid, cores)
-        address = ""
-        for line in process.stdout:
-            found = re.search(ready, line)
-            if found:
-                address = found[1]
-                break
-        if not address:
-            raise RuntimeError(f"{' '.join(arguments)}: ended before it was ready")
-        # What it says from here on is of no interest, but must not block it.
-        drain = subprocess.Popen(["cat"], stdin=process.stdout, stdout=subprocess.DEVNULL)
-        yield Program(process, address)
-    finally:
-        process.send_signal(signal.SIGTERM)
+    """A program; its address is the group `address` or else group 1 of the pattern `ready` in what it prints.
+
+    `address` says it for a program that does not print it. RuntimeError, with what it printed, if it ends before.
+    """
+    memory = (
+        "/dev/shm" if Path("/dev/shm").is_dir() else None
+    )  # a log must not be in the way of the journal's disk
+    with tempfile.TemporaryFile(dir=memory) as said:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            cwd=ROOT,
+            env={**os.environ, **(environment or {})},
+        )
         try:
-            process.wait(40)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        with contextlib.suppress(UnboundLocalError):
-            drain.wait()
+            if cores:
+                os.sched_setaffinity(process.pid, cores)
+            found = _until(process, said.fileno(), ready)
+            groups = found.groupdict()
+            where = address or groups.get("address") or found[1]
+            yield Program(process, where, groups.get("internal") or "")
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _until(process: "subprocess.Popen[bytes]", said: int, ready: str) -> re.Match[str]:
+    give_up = time.monotonic() + START_SECONDS
+    while True:
+        text = os.pread(said, 1_000_000, 0).decode(errors="replace")
+        found = re.search(ready, text)
+        if found:
+            return found
+        if process.poll() is not None or time.monotonic() > give_up:
+            raise RuntimeError(f"{process.args!r} did not start:\n{text[-2000:]}")
+        time.sleep(0.02)
 
 
 def free_port() -> int:
@@ -107,44 +159,68 @@ def other_cores() -> set[int]:
     return set(range(1, os.cpu_count() or 1))
 
 
+def stand_aside() -> None:
+    """Leave the server's core to the server: for the process that makes the load."""
+    if other_cores():
+        os.sched_setaffinity(0, other_cores())
+
+
 @contextlib.contextmanager
 def simulator(*options: str) -> Iterator[Program]:
     """The banks."""
-    arguments = ["-m", "gatewayd", "simulate", "--config", str(CONFIG), "--listen", "127.0.0.1:0"]
+    command = [sys.executable, "-m", "gatewayd", "simulate"]
+    command += ["--config", str(CONFIG), "--listen", "127.0.0.1:0", "--payers", "auto"]
     with started(
-        [*arguments, "--payers", "auto", *(options or ("--mix", "paid"))],
-        ready=r"(http://[0-9.]+:\d+)",
-        cores=other_cores(),
+        [*command, *(options or ("--mix", "paid"))], ready=URL, cores=other_cores()
     ) as program:
         yield program
 
 
+def write_config(where: Path, banks: str, *, more: str = "") -> Path:
+    """A configuration for the banks at that address, with a journal in the same directory; `more` is added to it.
+
+    The daemon's address must be known before it starts: it is in what customers and banks are given.
+    """
+    text = CONFIG.read_text().replace("http://127.0.0.1:9100", banks)
+    text = text.replace("127.0.0.1:8080", f"127.0.0.1:{free_port()}")
+    text = text.replace("listen:", "internal_listen: 127.0.0.1:0\nlisten:", 1)
+    text = text.replace("journal: var/simulated.db", f"journal: {where / 'journal.db'}")
+    config = where / "gatewayd.yaml"
+    config.write_text(f"{text}\n{more}\n")
+    return config
+
+
 @contextlib.contextmanager
-def daemon(banks: str, *, directory: Path | None = None) -> Iterator[Program]:
-    """The daemon on a fresh journal, or on the one in `directory`, in front of the banks at that address."""
+def daemon(
+    banks: str, *, directory: Path | None = None, wired: tuple[str, ...] = (), more: str = ""
+) -> Iterator[Program]:
+    """The daemon on a fresh journal, or on the one in `directory`, in front of the banks at that address.
+
+    `wired` are options of `bench.daemon`, which changes what the journal costs; `more` is added to the configuration.
+    """
     with contextlib.ExitStack() as stack:
         where = directory or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        config = where / "gatewayd.yaml"
-        # The address must be known before: it is in what customers and banks are given.
-        ours = f"127.0.0.1:{free_port()}"
-        text = CONFIG.read_text().replace("http://127.0.0.1:9100", banks)
-        text = text.replace("127.0.0.1:8080", ours)
-        text = text.replace("listen:", "internal_listen: 127.0.0.1:0\nlisten:", 1)
-        config.write_text(text.replace("var/simulated.db", str(where / "journal.db")))
-        program = stack.enter_context(
+        config = write_config(where, banks, more=more)
+        program = ["-m", "bench.daemon", *wired] if wired else ["-m", "gatewayd", "run"]
+        yield stack.enter_context(
             started(
-                ["-m", "gatewayd", "run", str(config)],
-                ready=r"listen\W+(http://[0-9.]+:\d+)",
+                [sys.executable, *program, str(config)],
+                ready=rf'"listen":"(?P<address>{URL})","internal":"(?P<internal>{URL})"',
                 cores=server_cores(),
             )
         )
-        yield program
 
 
 @contextlib.contextmanager
 def empty_server() -> Iterator[Program]:
     """aiohttp answering an empty GET: the unit that a payment's cost is told in."""
-    with started(
-        ["-m", "bench.empty"], ready=r"(http://[0-9.]+:\d+)", cores=server_cores()
-    ) as program:
+    with started([sys.executable, "-m", "bench.empty"], ready=URL, cores=server_cores()) as program:
+        yield program
+
+
+@contextlib.contextmanager
+def floor_server(banks: str) -> Iterator[Program]:
+    """The minimal flow in front of the banks at that address."""
+    command = [sys.executable, "-m", "bench.floor_server", banks]
+    with started(command, ready=URL, cores=server_cores()) as program:
         yield program

@@ -25,6 +25,8 @@ class Answer:
     status: int
     location: str
     body: bytes
+    retry_after: float = 0.0
+    """Seconds, where the answer asks to come again."""
 
 
 class Connection(asyncio.Protocol):
@@ -36,7 +38,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._body: list[bytes] = []
         self._location = ""
-        self._keep = True
+        self._retry_after = 0.0
         self._done: asyncio.Future[Answer] | None = None
 
     async def ask(
@@ -56,7 +58,7 @@ class Connection(asyncio.Protocol):
         if body or method == "POST":
             lines.append(f"Content-Length: {len(body)}")
         self._parser = httptools.HttpResponseParser(self)
-        self._body, self._location = [], ""
+        self._body, self._location, self._retry_after = [], "", 0.0
         self._done = loop.create_future()
         self._transport.write("\r\n".join([*lines, "", ""]).encode() + body)
         return await self._done
@@ -82,6 +84,8 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if name.lower() == b"location":
             self._location = value.decode()
+        elif name.lower() == b"retry-after":
+            self._retry_after = float(value)
 
     def on_body(self, body: bytes) -> None:
         self._body.append(body)
@@ -91,7 +95,8 @@ class Connection(asyncio.Protocol):
         if not self._parser.should_keep_alive() and self._transport is not None:
             self._transport.close()
         if self._done is not None and not self._done.done():
-            self._done.set_result(Answer(status, self._location, b"".join(self._body)))
+            body = b"".join(self._body)
+            self._done.set_result(Answer(status, self._location, body, self._retry_after))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,71 @@
+"""The daemon as it is, on a journal that costs what we say: a disk that syncs slower, or nothing at all.
+
+    python -m bench.daemon [--fsync-ms 1] [--journal none] CONFIG
+
+`--fsync-ms` adds to every commit, and to every step of folding the log back, what a slower disk would take; the sleep
+lets go of the interpreter as an fsync does. With `--journal none` the store keeps nothing and answers at once, so that
+the rest of the daemon is what is left; payments then exist in memory only.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from gatewayd import cli
+from gatewayd.io import boot
+from gatewayd.io.sqlite_store import SqliteStore
+from gatewayd.io.store_thread import StoreThread
+from gatewayd.journal.store import NO_SEARCHES, Append, Holder, Searches
+
+
+class SlowStore(SqliteStore):
+    """A store on a disk that takes longer to sync."""
+
+    fsync_seconds = 0.0
+
+    def write(
+        self, appends: Sequence[Append], searches: Searches = NO_SEARCHES
+    ) -> list[Holder | None]:
+        """As the real one, and then some waiting."""
+        result = super().write(appends, searches)
+        if self.fsync_seconds:
+            time.sleep(self.fsync_seconds)
+        return result
+
+    def fold_back(self) -> None:
+        """As the real one; where it does something it syncs twice, the log and the file."""
+        long = self._log_pages
+        super().fold_back()
+        if self._log_pages < long:
+            time.sleep(2 * self.fsync_seconds)
+
+
+class KeepsNothing(StoreThread):
+    """Whatever is written is thrown away."""
+
+    async def write(
+        self, appends: Sequence[Append], searches: Searches = NO_SEARCHES
+    ) -> list[Holder | None]:
+        """At once."""
+        return [None] * len(appends)
+
+
+def main() -> None:
+    """Run the daemon."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--fsync-ms", type=float, default=0.0)
+    parser.add_argument("--journal", choices=["durable", "none"], default="durable")
+    parser.add_argument("config", type=Path)
+    options = parser.parse_args()
+    SlowStore.fsync_seconds = options.fsync_ms / 1000
+    boot.SqliteStore = SlowStore  # type: ignore[attr-defined]  # the daemon opens its journal there
+    if options.journal == "none":
+        boot.StoreThread = KeepsNothing  # type: ignore[attr-defined]  # as above
+    cli.run(options.config)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""What a program under load costs, from looking at it before and after: CPU, memory, commits, what the banks took.
+
+Latencies are what a browser sees, the banks' part included: with banks that answer at once they are what gatewayd adds,
+and a little more. The mean of what the banks took, as the daemon saw it, is told beside them but never taken off: it
+holds the daemon's own delay in reading their answers.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bench.customers import STEPS, Seen
+from bench.figures import histogram_counts, metric_sum, quantile
+from bench.processes import Program
+
+PARTS: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
+CALLS: Final = {"pay": ("start",), "return": ("verify", "settle")}
+"""The banks' operations that a step waits for."""
+_COMMITS: Final = "gatewayd_journal_commit_events"
+_COMMIT_SECONDS: Final = "gatewayd_journal_commit_duration_seconds"
+_CALL_SECONDS: Final = "gatewayd_gateway_request_duration_seconds_sum"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How things stood at one time."""
+
+    at: float
+    cpu: float
+    others_cpu: tuple[float, ...]
+    text: str
+    """The daemon's metrics."""
+
+
+class Watch:
+    """Looks at `program` before and after, and at those that make the load."""
+
+    def __init__(self, program: Program, *banks: Program) -> None:
+        self._program = program
+        self._banks = banks
+        self._idle_bytes = program.resident_bytes()
+        self._before = self.look()
+
+    def look(self) -> Look:
+        return Look(
+            at=time.perf_counter(),
+            cpu=self._program.cpu_seconds(),
+            others_cpu=(time.process_time(), *(each.cpu_seconds() for each in self._banks)),
+            text=self._program.metrics(),
+        )
+
+    def again(self) -> None:
+        """Begin to measure from here."""
+        self._before = self.look()
+
+    def result(self, seen: Seen) -> dict[str, Any]:
+        """What it was since the last `again`."""
+        before, after = self._before, self.look()
+        seconds = after.at - before.at
+        done = max(1, len(seen.finished_at))
+        used = after.cpu - before.cpu
+        load = sum(b - a for a, b in zip(before.others_cpu, after.others_cpu, strict=True))
+        found: dict[str, Any] = {
+            "ended": dict(seen.ended),
+            "asked_to_wait": seen.waited,
+            "seconds": seconds,
+            "payments_per_second": len(seen.finished_at) / seconds,
+            "cpu_us_per_payment": used / done * 1e6,
+            "core_used": used / seconds,
+            "load_core_used": load / seconds,
+            "resident_mb": {
+                "before": self._idle_bytes / 1e6,
+                "after": self._program.resident_bytes() / 1e6,
+            },
+            "milliseconds": {step: _milliseconds(seen, step) for step in STEPS},
+        }
+        if after.text:
+            found |= _journal(before, after, seconds)
+            found["banks_ms"] = {
+                step: (
+                    sum(
+                        _grown(before, after, _CALL_SECONDS, f'operation="{call}"')
+                        for call in calls
+                    )
+                    / done
+                    * 1e3
+                )
+                for step, calls in CALLS.items()
+            }
+        return found
+
+
+def _milliseconds(seen: Seen, step: str) -> dict[str, float]:
+    seconds = sorted(seen.steps[step].seconds)
+    return {name: quantile(seconds, part) * 1e3 for name, part in PARTS.items()}
+
+
+def _journal(before: Look, after: Look, seconds: float) -> dict[str, Any]:
+    commits = _grown(before, after, f"{_COMMITS}_count")
+    events = _grown(before, after, f"{_COMMITS}_sum")
+    if not commits:
+        return {}
+    at_most = histogram_counts(after.text, _COMMIT_SECONDS)
+    earlier = histogram_counts(before.text, _COMMIT_SECONDS)
+    grown = {bound: count - earlier.get(bound, 0.0) for bound, count in at_most.items()}
+    total = max(grown.values())
+    return {
+        "commits_per_second": commits / seconds,
+        "events_per_commit": events / commits,
+        "commit_ms_mean": _grown(before, after, f"{_COMMIT_SECONDS}_sum") / commits * 1e3,
+        "commit_ms_at_most": min(bound for bound, count in grown.items() if count == total) * 1e3,
+    }
+
+
+def _grown(before: Look, after: Look, name: str, *labels: str) -> float:
+    return metric_sum(after.text, name, *labels) - metric_sum(before.text, name, *labels)

@@ -20,7 +20,7 @@ from gatewayd.engine.ids import Ids
 from gatewayd.engine.links import Links
 from gatewayd.engine.operating import Operating
 from gatewayd.engine.ports import Clock, Log, Transport
-from gatewayd.engine.pump import Pump, Write
+from gatewayd.engine.pump import SEARCH_EVERY_SECONDS, Pump, Write
 from gatewayd.engine.records import ReadRows, Records
 from gatewayd.engine.returns import Returns
 from gatewayd.engine.starting import Starting
@@ -52,6 +52,7 @@ class Engine:
         on_commit: Callable[[int, float], None] = lambda _events, _seconds: None,
         on_status: Callable[[Status, str, int], None] = lambda _status, _gateway, _amount: None,
         look_every_seconds: float = LOOK_EVERY_SECONDS,
+        search_every_seconds: float = SEARCH_EVERY_SECONDS,
     ) -> None:
         """`look_every_seconds` is how long the wall clock, which may jump, goes unlooked at.
 
@@ -75,6 +76,7 @@ class Engine:
             write,
             clock,
             pace_seconds=service.journal.pace_seconds,
+            search_every_seconds=search_every_seconds,
             on_commit=on_commit,
         )
         hosts = {each.name: each.public_url for each in gateways if each.public_url}

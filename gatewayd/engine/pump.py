@@ -33,6 +33,7 @@ class Pump:
         clock: Clock,
         *,
         pace_seconds: float,
+        search_every_seconds: float = SEARCH_EVERY_SECONDS,
         on_commit: Callable[[int, float], None] = lambda _events, _seconds: None,
     ) -> None:
         """`on_commit` is told of every commit: events in it, seconds it took."""
@@ -40,6 +41,7 @@ class Pump:
         self._write = write
         self._clock = clock
         self._pace_seconds = pace_seconds
+        self._search_every_seconds = search_every_seconds
         self._on_commit = on_commit
         self._wake = asyncio.Event()
         self._last_commit = float("-inf")
@@ -108,7 +110,7 @@ class Pump:
         """See to it that search columns leave in time, with events or without."""
         if self._journal.has_searches and not self._search_due and self._search_timer is None:
             loop = asyncio.get_running_loop()
-            self._search_timer = loop.call_later(SEARCH_EVERY_SECONDS, self._searches_are_due)
+            self._search_timer = loop.call_later(self._search_every_seconds, self._searches_are_due)
 
     def _searches_are_due(self) -> None:
         self._search_timer = None

@@ -123,8 +123,8 @@ class Starting:
         if self._is_spent(payment) or self._deadlines.now_ms() >= payment.expires_ms:
             return False
         others = self.eligible(payment) - ({latest.gateway} if latest else set())
-        health = self._router.snapshot(self._clock.monotonic())
-        return any(str(health[name].breaker) not in {"open", "forced_open"} for name in others)
+        now = self._clock.monotonic()
+        return any(not self._router.is_cut_off(now, name) for name in others)
 
     def _is_spent(self, payment: Payment) -> bool:
         """Whether this payment has had all its tries."""

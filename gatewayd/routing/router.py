@@ -245,6 +245,11 @@ class Router:
         self._stale = True
         self._gateways[gateway].taken_out = ""
 
+    def is_cut_off(self, now: float, gateway: str) -> bool:
+        """Whether a gateway is open just now, by its breaker or by an operator's word."""
+        state = self._gateways[gateway].breaker.state(now)
+        return state in {BreakerState.OPEN, BreakerState.FORCED_OPEN}
+
     def snapshot(self, now: float) -> Mapping[str, GatewayHealth]:
         """Every gateway's health at `now`."""
         self._advance(now)

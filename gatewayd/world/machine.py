@@ -10,15 +10,13 @@ import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
-from gatewayd.core.events import RefundRequested, StartRequested
 from gatewayd.core.settings import ServiceSettings
 from gatewayd.core.terms import Lost, Operation
 from gatewayd.engine.engine import Engine
 from gatewayd.engine.gateway import GatewaySettings
 from gatewayd.gateways.contract import Call, Reply
-from gatewayd.journal import codec
-from gatewayd.journal.journal import replay, search_of
 from gatewayd.journal.memory import MemoryStore
+from gatewayd.journal.recovery import last_order, take_over
 from gatewayd.journal.store import Append, Holder, Row, Searches, StoreError
 from gatewayd.routing.router import RoutingSettings
 from gatewayd.world.history import History
@@ -37,8 +35,10 @@ DEATHS: Final = (
     "some steps later",
 )
 """Where the process dies, from when it is to die: at its next step of such a kind."""
-LOOK_EVERY_SECONDS: Final = 10.0
+LOOK_EVERY_SECONDS: Final = 30.0
 """Rarer than in earnest, because nothing but a jump of the clock is noticed by looking."""
+SEARCH_EVERY_SECONDS: Final = 20.0
+"""Rarer than in earnest as well: every commit of search columns by themselves is one more to simulate."""
 SCORE_EVERY: Final = 64
 """Commits between two looks at the router's numbers."""
 
@@ -194,12 +194,11 @@ class Life:
             link_key=LINK_KEY,
             log=Log(machine.history),
             last_number=store.last_number(),
-            last_order=_last_order(store),
+            last_order=last_order(store),
             look_every_seconds=LOOK_EVERY_SECONDS,
+            search_every_seconds=SEARCH_EVERY_SECONDS,
         )
-        for number, rows in store.read_open():
-            self.engine.journal.adopt_open(number, rows)
-        _catch_up(store)
+        take_over(store, self.engine.journal)
         machine.history.note(0, f"starts with {len(self.engine.journal)} open payments")
         self._begin(self._run())
 
@@ -343,11 +342,11 @@ class Life:
 
     def _compare(self) -> None:
         """Whatever of memory has landed must be what the disk has."""
-        journal, store = self.engine.journal, self._machine.store
+        journal = self.engine.journal
         for number in journal.numbers():
             live = journal.get(number)
             if live is not None and journal.landed_at(number) is None:
-                self._machine.oracle.compare(live, store.read(number))
+                self._machine.oracle.compare(live)
 
     def _look_at_scores(self) -> None:
         health = self.engine.router.snapshot(self._machine.clock.monotonic())
@@ -355,22 +354,3 @@ class Life:
         weights = [each.weight for each in health.values()]
         if not all(0.0 <= score <= 1.0 for score in scores) or abs(sum(weights) - 1.0) > 1e-6:
             self._machine.history.violated("scores", 0, f"scores {scores}, weights {weights}")
-
-
-def _last_order(store: MemoryStore) -> int:
-    """The highest number that was ever given to a bank."""
-    last = 0
-    for row in store.last_rows((StartRequested.__name__, RefundRequested.__name__)):
-        match codec.decode(row.kind, row.at_ms, row.body, None):
-            case StartRequested(bank_order=order) | RefundRequested(refund_order=order):
-                last = max(last, order)
-            case _:
-                pass
-    return last
-
-
-def _catch_up(store: MemoryStore) -> None:
-    """Search columns of what landed shortly before the end."""
-    payments = [replay(number, store.read(number)) for number in store.unsearched()]
-    rows = tuple(search_of(payment) for payment in payments if payment is not None)
-    store.write([], Searches(rows, complete=True))

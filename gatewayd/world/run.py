@@ -276,7 +276,7 @@ class _World:
         oracle, store = self._oracle, self._machine.store
         numbers = list(oracle.payments)
         for number in self._dice.sample(numbers, min(len(numbers), REPLAYED_AT_END)):
-            oracle.compare(oracle.payments[number], store.read(number))
+            oracle.reread(number, store.read(number))
         for number, payment in oracle.payments.items():
             if len(store.read(number)) != payment.version:
                 self._history.violated("replay", number, "the disk has forgotten something")

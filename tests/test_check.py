@@ -135,6 +135,22 @@ async def test_changing_the_credentials_of_open_attempts_is_a_problem(path: Path
     assert not (await check(config, wall=wall, fingerprints=stored, open_by_gateway=opened)).ok
 
 
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        (20, None),
+        (5, "key k1 of main ends in 5.0 days"),
+        (-1, "key k1 of main is no good any more"),
+    ],
+)
+async def test_a_key_that_ends_soon_is_warned_of(path: Path, days: int, said: str | None) -> None:
+    end = datetime.fromtimestamp(NOW + days * 86_400, UTC).isoformat()
+    write(path, SMALL.replace("{id: k1,", f'{{id: k1, not_after: "{end}",'))
+    warnings = (await report(path)).warnings
+    assert (said is not None) == any(said is not None and said in each for each in warnings)
+    assert (said is None) == (not any("key k1" in each for each in warnings))
+
+
 async def test_a_certificate_that_ends_soon_is_warned_of(path: Path) -> None:
     now = datetime.now(UTC)  # noqa: TID251  # certificates are checked against the real time
     pem = self_signed(path.parent, now + timedelta(days=5, hours=1))

@@ -6,8 +6,11 @@ hold the bounds that the reader of the file enforces; what must hold between fie
 too. Code that builds one by hand is trusted.
 """
 
+import hashlib
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
@@ -40,12 +43,77 @@ def shop_key(secret: Secret) -> Secret:
     return secret
 
 
+def moment(text: str) -> str:
+    """A time of day and date that is the same everywhere."""
+    try:
+        known = datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError("a time with its zone is wanted, such as 2027-03-21T00:00:00Z")
+    return text
+
+
+class Scope(StrEnum):
+    """What a key may be used for."""
+
+    PAYMENTS_READ = "payments:read"
+    PAYMENTS_WRITE = "payments:write"
+    """Create, capture, cancel."""
+    REFUNDS_WRITE = "refunds:write"
+    GATEWAYS_READ = "gateways:read"
+    EVENTS_READ = "events:read"
+    EVENTS_WRITE = "events:write"
+    """Have events sent again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShopKey:
-    """One API key of a shop. `secret` is the whole key, `gwk_live_…` or `gwk_test_…`."""
+    """One API key of a shop: the whole of it (`gwk_live_…` or `gwk_test_…`), or its SHA-256 alone.
+
+    Plain SHA-256 is right here, unlike for passwords: 128 random bits are not found by trying, and every request
+    would pay for a slow hash.
+    """
 
     id: Name
-    secret: Annotated[Secret, AfterValidator(shop_key)]
+    secret: Annotated[Secret, AfterValidator(shop_key)] | None = None
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """In place of `secret`: whoever reads the configuration cannot use the key."""
+    test: bool = False
+    """With `sha256`, which does not tell: whether it is a test key."""
+    scopes: tuple[Scope, ...] = ()
+    """What it may be used for; empty: everything."""
+    not_after: Annotated[str, AfterValidator(moment)] | None = None
+    """From when on it is no good any more."""
+
+    @property
+    def is_test(self) -> bool:
+        """Whether it reaches test gateways, and only those."""
+        return self.test if self.secret is None else self.secret.reveal().startswith(TEST_KEY)
+
+    @property
+    def digest(self) -> bytes:
+        """What it is recognised by."""
+        if self.secret is None:
+            return bytes.fromhex(self.sha256 or "")
+        return hashlib.sha256(self.secret.reveal().encode()).digest()
+
+    @property
+    def ends_at(self) -> float | None:
+        """`not_after` in seconds since 1970 UTC."""
+        return (
+            None if self.not_after is None else datetime.fromisoformat(self.not_after).timestamp()
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopLimits:
+    """What one shop may do, within what the service allows."""
+
+    payments_per_minute: Count | None = None
+    """New payments, live and test together; so many may come at once after a quiet minute."""
+    amount_min: Rial | None = None
+    amount_max: Rial | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +134,7 @@ class ShopSettings:
     """Which gateways this shop may use; empty: all."""
     title: str = ""
     """What customers see as the shop's name; empty: the host they return to."""
+    limits: ShopLimits = field(default_factory=ShopLimits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ REACH_SECONDS: Final = 3.0
 SKEW_SECONDS_MAX: Final = 5.0
 """Bank deadlines are minutes; a clock that is off by more than seconds is not looked after."""
 CERTIFICATE_DAYS_MIN: Final = 14
+KEY_DAYS_MIN: Final = 14
 NO_ATTEMPTS: Final[Mapping[str, int]] = {}
 
 
@@ -67,7 +68,13 @@ async def check(
 ) -> Report:
     """Everything about `config`. `connect`: also whether the banks can be reached from here."""
     tables = [_gateways(config), _windows(config)]
-    warnings = [*config.warnings, *_readable(config), *_early(config, wall())]
+    now = wall()
+    warnings = [
+        *config.warnings,
+        *_readable(config),
+        *_early(config, now),
+        *_expiring(config, now),
+    ]
     problems = conflicts(config, open_by_gateway, fingerprints)
     if connect:
         reached = await reach_all(_origins(config.gateways), wall, REACH_SECONDS)
@@ -191,6 +198,19 @@ def _early(config: Config, now: float) -> Iterator[str]:
             continue
         if written > now + SKEW_SECONDS_MAX:
             yield f"the clock is wrong: {path} was written {written - now:.0f} s after now"
+
+
+def _expiring(config: Config, now: float) -> Iterator[str]:
+    """Keys that are no good any more, or will not be soon."""
+    for shop in config.service.shops:
+        for key in shop.keys:
+            if key.ends_at is None:
+                continue
+            days = (key.ends_at - now) / 86_400
+            if days <= 0:
+                yield f"key {key.id} of {shop.name} is no good any more: take it out"
+            elif days < KEY_DAYS_MIN:
+                yield f"key {key.id} of {shop.name} ends in {days:.1f} days"
 
 
 def _doubtful(reached: Iterable[Reached]) -> Iterator[str]:

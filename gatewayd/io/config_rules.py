@@ -8,16 +8,17 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from gatewayd.core.hosts import base_url, is_loopback, listen_address
 from gatewayd.core.secret import Secret
-from gatewayd.core.settings import TEST_KEY, ConnectionSettings, ServiceSettings, ShopSettings
+from gatewayd.core.settings import ConnectionSettings, ServiceSettings, ShopSettings
 from gatewayd.engine.gateway import GatewaySettings, contract_of
 from gatewayd.io.http_dial import client_context
 from gatewayd.io.yaml_strict import Place
 
+T = TypeVar("T")
 Finding = tuple[Place, str]
 
 LITERAL: Final = "a secret in the file itself; better ${credential:…}, ${file:…} or ${env:…}"
@@ -68,16 +69,21 @@ def _ranges(service: ServiceSettings) -> Iterator[Finding]:
 def _shops(service: ServiceSettings, names: Container[str]) -> Iterator[Finding]:
     shop_names: Counter[str] = Counter()
     key_ids: Counter[str] = Counter()
-    key_secrets: Counter[str] = Counter()
+    digests: Counter[bytes] = Counter()
     for i, shop in enumerate(service.shops):
         place: Place = ("shops", i)
         yield from _again(shop_names, shop.name, (*place, "name"), "another shop has this name")
         for j, key in enumerate(shop.keys):
-            at_id, at_secret = (*place, "keys", j, "id"), (*place, "keys", j, "secret")
-            yield from _again(key_ids, key.id, at_id, "another key has this id")
-            yield from _again(
-                key_secrets, key.secret.reveal(), at_secret, "another key is the same"
-            )
+            at: Place = (*place, "keys", j)
+            yield from _again(key_ids, key.id, (*at, "id"), "another key has this id")
+            if (key.secret is None) == (key.sha256 is None):
+                yield at, "either secret or sha256 is wanted"
+                continue
+            if key.test and key.secret is not None:
+                yield (*at, "test"), "is for a key given by its sha256; a secret tells by itself"
+            given = "sha256" if key.secret is None else "secret"
+            yield from _again(digests, key.digest, (*at, given), "another key is the same")
+        yield from _shop_limits(service, shop, place)
         if not is_for_tests(shop) and len(shop.return_secret.reveal()) < RETURN_SECRET_CHARS_MIN:
             wanted = f"at least {RETURN_SECRET_CHARS_MIN} random characters are wanted"
             yield (*place, "return_secret"), wanted
@@ -88,10 +94,17 @@ def _shops(service: ServiceSettings, names: Container[str]) -> Iterator[Finding]
 
 def is_for_tests(shop: ShopSettings) -> bool:
     """Whether this shop cannot move real money."""
-    return all(key.secret.reveal().startswith(TEST_KEY) for key in shop.keys)
+    return all(key.is_test for key in shop.keys)
 
 
-def _again(seen: Counter[str], value: str, place: Place, text: str) -> Iterator[Finding]:
+def _shop_limits(service: ServiceSettings, shop: ShopSettings, place: Place) -> Iterator[Finding]:
+    least = max(service.payments.amount_min, shop.limits.amount_min or 0)
+    most = min(service.payments.amount_max, shop.limits.amount_max or service.payments.amount_max)
+    if least > most and (shop.limits.amount_min or shop.limits.amount_max):
+        yield (*place, "limits"), "leave no amount that could be paid"
+
+
+def _again(seen: Counter[T], value: T, place: Place, text: str) -> Iterator[Finding]:
     seen[value] += 1
     if seen[value] > 1:
         yield place, text
@@ -172,9 +185,8 @@ def warnings(
         yield ("gateways",), "all are retired: nothing can be paid"
     for i, shop in enumerate(service.shops):
         for j, key in enumerate(shop.keys):
-            test = key.secret.reveal().startswith(TEST_KEY)
-            if not any(_serves(gateway, shop, test=test) for gateway in gateways.values()):
-                kind = "with test: true" if test else "without test: true"
+            if not any(_serves(gateway, shop, test=key.is_test) for gateway in gateways.values()):
+                kind = "with test: true" if key.is_test else "without test: true"
                 yield ("shops", i, "keys", j), f"there is no gateway {kind} that this key may use"
         if not is_for_tests(shop):
             yield from _literals(shop, ("shops", i), references)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from gatewayd.core.payment import Payment
+from gatewayd.core.settings import Scope
 from gatewayd.core.status import Status, status_of
 from gatewayd.engine.cashier import Draft
 from gatewayd.engine.telling import public_id
@@ -17,6 +18,7 @@ from gatewayd.web.bodies import read_object, read_payment
 from gatewayd.web.once import guard_of, once, required
 from gatewayd.web.ports import ENGINE, LOAD, PAST, SERVICE, SHOPS, TALLY, WHY_NOT
 from gatewayd.web.problems import NAME_CHARS_MAX, FieldError, Problem, invalid, invalid_fields
+from gatewayd.web.rates import RATES
 from gatewayd.web.render import gateway_object, json_answer, payment_object
 from gatewayd.web.shops import Caller
 from gatewayd.web.times import read_time
@@ -32,7 +34,7 @@ _ID: Final = re.compile(r"pay_([1-9][0-9]{0,14})\Z")
 async def create_payment(request: web.Request) -> web.Response:
     """`POST /v1/payments`"""
     app = request.app
-    caller = app[SHOPS].caller(request)
+    caller = app[SHOPS].caller(request, Scope.PAYMENTS_WRITE)
     why_not = app[WHY_NOT]() or ("too many requests in flight" if app[LOAD].is_high else None)
     if why_not is not None:
         app[TALLY].refused(why_not)
@@ -46,10 +48,19 @@ async def create_payment(request: web.Request) -> web.Response:
     _check_eligible(request, draft)
 
     async def act() -> web.Response | Holder:
+        pause_seconds = app[RATES].take(caller.shop)
+        if pause_seconds is not None:
+            holder = await app[PAST].holder(guard.kind, guard.key) if guard else None
+            if holder is not None:  # it was made before, and is shown all the same
+                return holder
+            app[TALLY].refused("shop's limit")
+            detail = "This shop may not make so many payments in a minute."
+            raise Problem(429, "too_many_payments", detail, retry_after_seconds=pause_seconds)
         made = await engine.cashier.create(draft, guard)
         if isinstance(made, Payment):
             app[TALLY].created(made)
             return again(made)
+        app[RATES].give_back(caller.shop)
         if made.guard.kind is GuardKind.ORDER:
             raise await _order_exists(request, made)
         return made
@@ -112,14 +123,14 @@ async def _order_exists(request: web.Request, holder: Holder) -> Problem:
 
 async def get_payment(request: web.Request) -> web.Response:
     """`GET /v1/payments/{id}`"""
-    payment = await _own_payment(request, request.app[SHOPS].caller(request))
+    payment = await _own_payment(request, request.app[SHOPS].caller(request, Scope.PAYMENTS_READ))
     return json_answer(payment_object(payment, request.app[ENGINE].links))
 
 
 async def cancel_payment(request: web.Request) -> web.Response:
     """`POST /v1/payments/{id}/cancel`"""
     app, engine = request.app, request.app[ENGINE]
-    caller = app[SHOPS].caller(request)
+    caller = app[SHOPS].caller(request, Scope.PAYMENTS_WRITE)
     document = await read_object(request, app[SERVICE].web.body_max_bytes, may_miss=True)
     number = (await _own_payment(request, caller)).number
     guard = required(request, caller, "cancel", number, document)
@@ -140,7 +151,7 @@ async def cancel_payment(request: web.Request) -> web.Response:
 
 async def list_payments(request: web.Request) -> web.Response:
     """`GET /v1/payments`"""
-    caller = request.app[SHOPS].caller(request)
+    caller = request.app[SHOPS].caller(request, Scope.PAYMENTS_READ)
     query = request.query
     for name in query:
         if name not in _FILTERS:
@@ -174,7 +185,7 @@ async def list_payments(request: web.Request) -> web.Response:
 
 async def list_gateways(request: web.Request) -> web.Response:
     """`GET /v1/gateways`"""
-    caller = request.app[SHOPS].caller(request)
+    caller = request.app[SHOPS].caller(request, Scope.GATEWAYS_READ)
     engine = request.app[ENGINE]
     health = engine.router.snapshot(engine.clock.monotonic())
     allowed = caller.shop.gateways or engine.gateways

@@ -29,6 +29,7 @@ from gatewayd.web.ports import (
     Tally,
 )
 from gatewayd.web.problems import INVALID, Problem
+from gatewayd.web.rates import RATES, Rates
 from gatewayd.web.registered import Registered
 from gatewayd.web.shops import Shops
 
@@ -55,12 +56,13 @@ def build_app(
     )
     app[ENGINE] = engine
     app[SERVICE] = service
-    app[SHOPS] = Shops(service.shops)
+    app[SHOPS] = Shops(service.shops, engine.clock.wall)
     app[LOAD] = load
     app[REGISTERED] = Registered(service.public_url, engine.gateways.values(), engine.links)
     app[PAST] = past
     app[TALLY] = tally
     app[RUNNING] = Running()
+    app[RATES] = Rates(engine.clock.monotonic)
     app[WHY_NOT] = why_not
     app.add_routes([*api.routes(), *customer.routes()])
     return app

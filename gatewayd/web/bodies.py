@@ -61,10 +61,13 @@ def _in_range(amount: int, info: ValidationInfo) -> int:
     """The limits in the currency that the shop counts in."""
     if "currency" not in info.data:  # it is wrong itself, and is complained of
         return amount
-    settings, currency = _rules(info).settings, Currency(info.data["currency"])
-    if settings.amount_min <= to_rial(amount, currency) <= settings.amount_max:
+    settings, limits = _rules(info).settings, _rules(info).shop.limits
+    currency = Currency(info.data["currency"])
+    least = max(settings.amount_min, limits.amount_min or 0)
+    most = min(settings.amount_max, limits.amount_max or settings.amount_max)
+    if least <= to_rial(amount, currency) <= most:
         return amount
-    least, most, unit = settings.amount_min, settings.amount_max, "rial"
+    unit = "rial"
     if currency is Currency.IRT:
         least, most, unit = -(-least // RIAL_PER_TOMAN), most // RIAL_PER_TOMAN, "toman"
     raise _refused("amount_out_of_range", f"must be {least} to {most} {unit}")

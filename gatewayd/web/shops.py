@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import re
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, unquote_plus, urlsplit
@@ -13,7 +13,7 @@ from aiohttp import web
 
 from gatewayd.core.hosts import is_loopback
 from gatewayd.core.payment import Payment
-from gatewayd.core.settings import TEST_KEY, ShopSettings
+from gatewayd.core.settings import Scope, ShopSettings
 from gatewayd.core.status import Status, status_of
 from gatewayd.engine.telling import public_id
 from gatewayd.web.problems import Problem
@@ -35,29 +35,37 @@ class Caller:
     key: str
     """The key's id."""
     test: bool
+    scopes: frozenset[Scope] = frozenset(Scope)
+    ends_at: float | None = None
+    """When the key ends, wall clock; None: never."""
 
 
 class Shops:
     """All shops of this daemon."""
 
-    def __init__(self, shops: Iterable[ShopSettings]) -> None:
+    def __init__(self, shops: Iterable[ShopSettings], wall: Callable[[], float]) -> None:
+        self._wall = wall
         self.by_name: Mapping[str, ShopSettings] = {shop.name: shop for shop in shops}
         self._callers = {
-            _digest(key.secret.reveal()): Caller(
-                shop, key.id, key.secret.reveal().startswith(TEST_KEY)
+            key.digest: Caller(
+                shop, key.id, key.is_test, frozenset(key.scopes or Scope), key.ends_at
             )
             for shop in self.by_name.values()
             for key in shop.keys
         }
 
-    def caller(self, request: web.Request) -> Caller:
-        """Who calls; Problem 401 for a missing or wrong key."""
+    def caller(self, request: web.Request, scope: Scope) -> Caller:
+        """Who calls; Problem 401 for a missing, wrong or ended key, 403 for one that is not for this."""
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
         # Looked up by digest, so that the time it takes says nothing about how much of a key was right.
         caller = self._callers.get(_digest(key.strip())) if scheme.lower() == "bearer" else None
         if caller is None:
             detail = "Send your API key as `Authorization: Bearer gwk_…`."
             raise Problem(401, "auth_invalid", detail)
+        if caller.ends_at is not None and self._wall() >= caller.ends_at:
+            raise Problem(401, "auth_invalid", "This API key is no good any more; use a newer one.")
+        if scope not in caller.scopes:
+            raise Problem(403, "scope_missing", f"This API key is not for {scope}.")
         return caller
 
 

@@ -44,6 +44,7 @@ app = typer.Typer(
 app.add_typer(cli_journal.journal, name="journal")
 app.add_typer(cli_operators.payment, name="payment")
 app.add_typer(cli_operators.gateway, name="gateway")
+app.add_typer(cli_operators.routing, name="routing")
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration file.")]
 SIMULATED: Final = example("simulated.yaml")

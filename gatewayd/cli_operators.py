@@ -30,6 +30,7 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept in the jo
 
 payment = typer.Typer(help="Payments of the running daemon.", no_args_is_help=True)
 gateway = typer.Typer(help="Gateways of the running daemon.", no_args_is_help=True)
+routing = typer.Typer(help="How the running daemon draws gateways.", no_args_is_help=True)
 
 
 @payment.command("list")
@@ -106,6 +107,23 @@ def close_gateway(name: str, by: By = "", journal: Journal = JOURNAL) -> None:
 def auto(name: str, by: By = "", journal: Journal = JOURNAL) -> None:
     """Leave a gateway to the router again."""
     _force(journal, name, "auto", by)
+
+
+@routing.command()
+def fixed(by: By = "", journal: Journal = JOURNAL) -> None:
+    """The kill switch: draw by the contracts' own weights; breakers, limits and failover stay."""
+    _set_routing(journal, "fixed", by)
+
+
+@routing.command()
+def learned(by: By = "", journal: Journal = JOURNAL) -> None:
+    """Draw by what was learnt again."""
+    _set_routing(journal, "learned", by)
+
+
+def _set_routing(journal: Path, mode: str, by: str) -> None:
+    words = {"by": by or getpass.getuser(), "mode": mode}
+    _CONSOLE.print(_ask(journal, "POST", "/routing", words)["said"])
 
 
 def _order(journal: Path, number: str, act: str, by: str, reason: str) -> None:

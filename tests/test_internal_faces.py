@@ -103,6 +103,17 @@ async def test_a_gateway_is_forced_and_left_to_the_router_again(desk: Desk) -> N
     assert 422 == (await desk.order("/gateways/saman", to="explode"))[0]
 
 
+async def test_the_kill_switch_is_thrown_and_thrown_back(desk: Desk) -> None:
+    for mode, words in (("fixed", "contracts' own weights"), ("learned", "what was learnt")):
+        status, answer = await desk.order("/routing", mode=mode)
+        assert 200 == status
+        assert words in answer["said"]
+        assert {"fixed": "fixed", "learned": "weights"}[mode] == desk.web.engine.router.rank(
+            desk.web.clock.now
+        ).reason
+    assert 422 == (await desk.order("/routing", mode="random"))[0]
+
+
 @pytest.mark.parametrize(
     "document",
     [

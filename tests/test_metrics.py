@@ -29,6 +29,7 @@ HEALTH = GatewayHealth(
     load=0.1,
     token_health=1.0,
     token_seconds=0.2,
+    return_seconds=70.0,
     ceiling=None,
     reasons=(),
 )

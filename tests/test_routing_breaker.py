@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from gatewayd.routing.breaker import Breaker, BreakerState
+from gatewayd.routing.breaker import WARMTH_LEAST, Breaker, BreakerState, Failure
 from gatewayd.routing.settings import RoutingSettings
 
 
@@ -131,3 +131,26 @@ def test_a_restart_goes_on_with_the_rest_of_the_pause(breaker: Breaker) -> None:
     assert BreakerState.OPEN is later.state(7.0)
     assert 2.5 == later.retry_after(7.0)
     assert BreakerState.HALF_OPEN is later.state(9.5)
+
+
+@pytest.mark.parametrize(
+    ("failure", "row"), [(Failure.UNREACHED, 2), (Failure.UNANSWERED, 3), (Failure.REFUSED, 6)]
+)
+def test_what_cannot_be_reached_is_cut_off_sooner_than_what_answers(
+    breaker: Breaker, failure: Failure, row: int
+) -> None:
+    for _ in range(row - 1):
+        breaker.failed(1.0, 0.1, failure)
+    assert BreakerState.CLOSED is breaker.state(1.0)
+    breaker.failed(1.0, 0.1, failure)
+    assert BreakerState.OPEN is breaker.state(1.0)
+
+
+def test_after_a_trial_that_succeeded_the_share_comes_back_slowly(breaker: Breaker) -> None:
+    assert 1.0 == breaker.warmth(0.0)
+    fail(breaker, 0.0)
+    breaker.state(5.0)
+    breaker.succeeded(5.0, 0.0)
+    assert [WARMTH_LEAST, 0.5, 1.0] == [breaker.warmth(at) for at in (5.0, 20.0, 35.0)]
+    breaker.force(6.0, None)
+    assert 1.0 == breaker.warmth(6.0)

@@ -337,6 +337,79 @@ def test_a_limit_that_cannot_be_meant_is_refused(wrong: dict[str, float]) -> Non
         Limits(**wrong)  # type: ignore[arg-type]  # the values' kinds are mixed
 
 
+def test_the_kill_switch_draws_by_the_contracts_own_weights_and_keeps_breakers_and_limits() -> None:
+    known = router(limits={"saman": Limits(weight=3.0), "zibal": Limits(max_tps=1.0)})
+    for number in range(200):
+        known.started(number / 10, number, "saman", ok=True)
+        known.returned(number / 10 + 1, number, "gateway")
+    assert known.rank(25.0).probability["saman"] < 0.2
+    known.set_mode(25.0, "fixed")
+    cut_off(known, 26.0, "mellat")
+    known.rank(26.0, ["zibal"])
+    ranking = known.rank(26.0)
+    expected = {"saman": 0.5, "parsian": 1 / 6, "sadad": 1 / 6, "zarinpal": 1 / 6}
+    assert expected | {"mellat": 0.0, "zibal": 0.0} == pytest.approx(dict(ranking.probability))
+    assert "fixed" == ranking.reason
+    again = router(limits={"saman": Limits(weight=3.0)})
+    again.restore(0.0, json.loads(json.dumps(known.state(26.0))))
+    assert "fixed" == again.rank(0.0).reason
+    known.set_mode(27.0, "learned")
+    assert known.rank(27.0).probability["saman"] < 0.2
+
+
+def test_the_kill_switch_may_stand_in_the_configuration() -> None:
+    known = Router(
+        {name: Limits() for name in SIX}, RoutingSettings(mode="fixed"), rng=random.Random(1)
+    )
+    assert "fixed" == known.rank(0.0).reason
+    assert dict.fromkeys(SIX, pytest.approx(1 / 6)) == dict(known.rank(0.0).probability)
+
+
+def test_a_payers_own_gateway_is_preferred_with_a_chance_that_is_told() -> None:
+    known = router()
+    ranking = known.rank(0.0, favourite="sadad")
+    assert "favourite" == ranking.reason
+    assert 4 / 9 == pytest.approx(ranking.probability["sadad"])
+    first = Counter(known.rank(0.0, favourite="sadad").order[0] for _ in range(900))
+    assert 400 == pytest.approx(first["sadad"], abs=5)
+    assert "weights" == known.rank(0.0, favourite="nobody").reason
+    assert "weights" == known.rank(0.0, ["saman", "zibal"], favourite="sadad").reason
+
+
+def test_a_payers_own_gateway_is_not_preferred_when_it_is_worse_or_cut_off() -> None:
+    known = router()
+    for number in range(200):
+        known.started(number / 10, number, "sadad", ok=True)
+        known.returned(number / 10 + 1, number, "gateway")
+    cut_off(known, 25.0, "zibal")
+    for name in ("sadad", "zibal"):
+        assert "weights" == known.rank(25.0, favourite=name).reason
+        assert known.rank(25.0).probability == known.rank(25.0, favourite=name).probability
+
+
+def test_a_decision_is_told_with_what_it_was_made_from() -> None:
+    known = router(("saman", "mellat", "sadad"))
+    cut_off(known, 0.0, "mellat")
+    known.take_out(0.0, "sadad", "password")
+    told = [each.split(" ") for each in known.rank(0.0).weighed.split(", ")]
+    assert [("saman", []), ("mellat", ["open"]), ("sadad", ["taken_out"])] == [
+        (name, rest) for name, _, _, *rest in told
+    ]
+    assert all(0.0 <= float(score) <= 1.0 and float(weight) >= 0.0 for _, score, weight, *_ in told)
+
+
+def test_tokens_that_fail_or_take_long_lower_the_score() -> None:
+    known = router(("saman", "mellat", "sadad"))
+    for number in range(40):
+        known.started(number, number, "saman", ok=True, seconds=0.2)
+        known.started(number, -number, "mellat", ok=True, seconds=6.0)
+        known.started(number, None, "sadad", ok=number % 2 > 0, seconds=0.2)
+    health = known.snapshot(40.0)
+    assert health["saman"].score > health["mellat"].score + 0.02
+    assert health["saman"].score > health["sadad"].score + 0.02
+    assert any("tokens fail" in reason for reason in health["sadad"].reasons)
+
+
 def test_a_state_of_another_version_is_passed_over() -> None:
     known = router()
     known.restore(0.0, {"version": 99})

@@ -165,8 +165,11 @@ class StartRequested(AttemptEvent):
     settles: bool
     """A verified payment there is not ours before it is settled."""
     probability: float = 1.0
-    """With which the gateway was drawn first."""
+    """With which the gateway was to be drawn first."""
     reason: str = ""
+    """Why it was drawn; `failover` where another was drawn first and gave no token."""
+    weighed: str = ""
+    """What the draw was made from: the router's `Ranking.weighed`; empty for a failover."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

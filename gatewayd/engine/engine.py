@@ -16,6 +16,7 @@ from gatewayd.engine.acting import Acting
 from gatewayd.engine.cashier import Cashier
 from gatewayd.engine.deadlines import Deadlines
 from gatewayd.engine.gateway import GatewaySettings
+from gatewayd.engine.habits import Habits
 from gatewayd.engine.ids import Ids
 from gatewayd.engine.links import Links
 from gatewayd.engine.operating import Operating
@@ -66,6 +67,7 @@ class Engine:
         self.router = Router(
             {gateway.name: gateway.limits for gateway in gateways}, routing, rng=rng
         )
+        self.habits = Habits(link_key)
         self._on_status = on_status
         self.journal = Journal(
             is_finished=self._is_finished, make_salt=make_salt, on_notice=self._noticed
@@ -113,6 +115,7 @@ class Engine:
                 shop.name: frozenset(shop.gateways or self.gateways) for shop in service.shops
             },
             router=self.router,
+            habits=self.habits,
             transport=transport,
             clock=clock,
             deadlines=self.deadlines,
@@ -208,6 +211,8 @@ class Engine:
     def _noticed(self, payment: Payment, notice: Notice) -> None:
         attempt = payment.kept or payment.latest
         status = Status(notice.type.removeprefix("payment."))
+        if status is Status.PAID:
+            self.habits.paid(payment)
         self._on_status(status, attempt.gateway if attempt else "", payment.amount)
 
     def _is_finished(self, payment: Payment) -> bool:

@@ -187,6 +187,13 @@ class Operating:
         self._log.warning("gateway forced", gateway=gateway, to=to, by=by)
         return f"{gateway} is {'left to the router' if to == 'auto' else f'forced {to}'}"
 
+    def set_routing(self, mode: Literal["learned", "fixed"], *, by: str) -> str:
+        """The kill switch: draw by the contracts' own weights, or by what the router has learnt."""
+        self._router.set_mode(self._clock.monotonic(), mode)
+        self._log.warning("routing set", mode=mode, by=by)
+        what = "by the contracts' own weights" if mode == "fixed" else "by what was learnt"
+        return f"gateways are drawn {what}"
+
     # --- pieces
 
     def _question(self, payment: Payment, attempt: Attempt) -> pl.Action | None:

@@ -6,6 +6,7 @@ A lost start is always safe elsewhere, because no payer holds its token; its ord
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from gatewayd.core import events as ev
@@ -16,6 +17,7 @@ from gatewayd.engine.acting import Acting
 from gatewayd.engine.deadlines import Deadlines
 from gatewayd.engine.drive import drive
 from gatewayd.engine.gateway import GatewaySettings
+from gatewayd.engine.habits import Habits
 from gatewayd.engine.ids import Ids
 from gatewayd.engine.ports import Clock, Log, Transport
 from gatewayd.engine.records import Records
@@ -24,12 +26,14 @@ from gatewayd.engine.tending import Spawn, Tending
 from gatewayd.gateways.contract import Call, Reply
 from gatewayd.journal.journal import reference_guard
 from gatewayd.journal.store import Guard
-from gatewayd.routing.router import Ranking, Router
+from gatewayd.routing.router import BreakerState, Failure, Router
 
 STARTS_MAX: Final = 60
 """Tokens asked for in a payment's life: ten reloads while no bank of six gives one, none of them a try."""
 LEAST_SECONDS: Final = 0.5
 """With less than this left of the deadline no further bank is asked: it could not answer in time."""
+FAILOVER: Final = "failover"
+"""Why a gateway is tried that another was drawn before."""
 NOT_THE_GATEWAYS: Final = frozenset(
     {CodeClass.MERCHANT_CONFIG, CodeClass.OUR_FAULT, CodeClass.CANCELLED, CodeClass.DECLINED}
 )
@@ -48,6 +52,7 @@ class Starting:
         gateways: Mapping[str, GatewaySettings],
         shop_gateways: Mapping[str, frozenset[str]],
         router: Router,
+        habits: Habits,
         transport: Transport,
         clock: Clock,
         deadlines: Deadlines,
@@ -64,6 +69,7 @@ class Starting:
         self._gateways = gateways
         self._shop_gateways = shop_gateways
         self._router = router
+        self._habits = habits
         self._transport = transport
         self._clock = clock
         self._deadlines = deadlines
@@ -170,23 +176,31 @@ class Starting:
         tried = {attempt.gateway for attempt in payment.attempts}
         eligible = self.eligible(payment)
         fresh = eligible - tried
-        ranking = self._router.rank(self._clock.monotonic(), fresh or eligible)
+        now = self._clock.monotonic()
+        ranking = self._router.rank(
+            now, fresh or eligible, amount=payment.amount, favourite=self._habits.favourite(payment)
+        )
         order = ranking.order
         if fresh and fresh != eligible:
-            order += self._router.rank(self._clock.monotonic(), eligible - fresh).order
-        for gateway in order:
+            order += self._router.rank(now, eligible - fresh, amount=payment.amount).order
+        for place, gateway in enumerate(order):
             left = deadline - self._clock.monotonic()
             await self._records.unlocked(number)
             payment = self._records.get(number)
             if left < LEAST_SECONDS or self._is_spent(payment) or not payment.takes_attempts:
                 break
-            attempt = await self._try_one(payment, self._gateways[gateway], ranking, left)
+            drawn = _Drawn(
+                probability=round(ranking.probability.get(gateway, 0.0), 6),
+                reason=ranking.reason if place == 0 else FAILOVER,
+                weighed=ranking.weighed if place == 0 else "",
+            )
+            attempt = await self._try_one(payment, self._gateways[gateway], drawn, left)
             if attempt is not None:
                 return attempt
         return None
 
     async def _try_one(
-        self, payment: Payment, gateway: GatewaySettings, ranking: Ranking, left: float
+        self, payment: Payment, gateway: GatewaySettings, drawn: "_Drawn", left: float
     ) -> int | None:
         number, attempt = payment.number, len(payment.attempts) + 1
         traits = gateway.traits
@@ -197,8 +211,9 @@ class Starting:
             gateway=gateway.name,
             bank_order=self._ids.bank_order(at_ms),
             settles=traits.settles,
-            probability=round(ranking.probability.get(gateway.name, 0.0), 6),
-            reason=ranking.reason,
+            probability=drawn.probability,
+            reason=drawn.reason,
+            weighed=drawn.weighed,
         )
         self._tending.mark_busy(number, attempt)
         try:
@@ -226,7 +241,15 @@ class Starting:
                     at_ms=event.at_ms, attempt=attempt, cause="the bank gave a token twice"
                 )
                 await self._records.wait(self._records.append(number, event))
-            tell(self._log, event, number, gateway.name, seconds=round(now - began, 4))
+            tell(
+                self._log,
+                event,
+                number,
+                gateway.name,
+                seconds=round(now - began, 4),
+                drawn=drawn.reason,
+                probability=drawn.probability,
+            )
         finally:
             self._tending.mark_idle(number, attempt)
         return attempt if isinstance(event, ev.Started) else None
@@ -243,6 +266,8 @@ class Starting:
         """Tell the router how the token step ended; our own mistakes are told to people instead."""
         match outcome:
             case Redirect():
+                if self._router.breaker(now, gateway) is not BreakerState.CLOSED:
+                    self._log.info("gateway answers again", gateway=gateway)
                 self._router.started(now, key, gateway, ok=True, seconds=seconds, amount=amount)
             case Refusal(cause=CodeClass.MERCHANT_CONFIG, code=code):
                 self._router.take_out(now, gateway, f"the bank refuses our contract: code {code}")
@@ -250,7 +275,30 @@ class Starting:
             case Refusal(cause=cause, code=code) if cause in NOT_THE_GATEWAYS:
                 self._log.error("start refused as our fault", gateway=gateway, code=code)
             case _:
-                self._router.started(now, key, gateway, ok=False, seconds=seconds, amount=amount)
+                failure = _failure(outcome)
+                was = self._router.breaker(now, gateway)
+                self._router.started(
+                    now, key, gateway, ok=False, seconds=seconds, amount=amount, failure=failure
+                )
+                if was is BreakerState.CLOSED is not self._router.breaker(now, gateway):
+                    self._log.warning("gateway cut off", gateway=gateway, failure=str(failure))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drawn:
+    """How a gateway came to be tried, as it is journaled."""
+
+    probability: float
+    reason: str
+    weighed: str
+
+
+def _failure(outcome: Refusal | Lost) -> Failure:
+    match outcome:
+        case Refusal():
+            return Failure.REFUSED
+        case Lost(reached=reached):
+            return Failure.UNANSWERED if reached else Failure.UNREACHED
 
 
 def _start_event(outcome: Redirect | Refusal | Lost, attempt: int, at_ms: int) -> ev.AttemptEvent:

@@ -54,6 +54,10 @@ LOOK_MOST: Final = 0.03
 """As above, for a fallen gateway."""
 HEALTH_WORTH: Final = 0.1
 """A payment whose token fails is only late: a tenth of the customers is taken to leave over it."""
+PATIENCE: Final = 0.01
+"""The part of the customers that is taken to leave with each second they wait for a token…"""
+PATIENCE_SECONDS: Final = 8.0
+"""…which they do for so long at most."""
 
 
 class Crowd:
@@ -84,12 +88,15 @@ class Crowd:
                 self._delays.learn(self._due.pop().step(now, self._pool, self._shape))
         return not self._due
 
-    def shares(self, now: float, usable: Sequence[bool], health: Sequence[float]) -> list[float]:
-        """The part of the payments that each gateway is to get; those not usable only what looking costs."""
+    def shares(self, now: float, usable: Sequence[bool], ready: Sequence[float]) -> list[float]:
+        """The part of the payments that each gateway is to get; those not usable only what looking costs.
+
+        `ready` is each one's readiness.
+        """
         scores, count = self._scores, len(self._scores)
         worth = [
-            (1.0 - HEALTH_WORTH * (1.0 - well)) * (1.0 - limit.fee_bp / BASIS_POINTS)
-            for well, limit in zip(health, self._limits, strict=True)
+            well * (1.0 - limit.fee_bp / BASIS_POINTS)
+            for well, limit in zip(ready, self._limits, strict=True)
         ]
         inside = [index for index in range(count) if usable[index]] or list(range(count))
         total = max(self._pool.rate, 1e-6)
@@ -175,6 +182,12 @@ class Crowd:
         """Takes up what `dump` gave."""
         self._delays.load(dump)
         self._shape = self._delays.shape(delays.USUAL_SHAPE, delays.USUAL_WEIGHT)
+
+
+def readiness(token_health: float, token_seconds: float) -> float:
+    """What is left of a gateway's customers when it has given a token: 0 to 1, from how often and how fast it does."""
+    stay = 1.0 - PATIENCE * min(PATIENCE_SECONDS, token_seconds)
+    return stay * (1.0 - HEALTH_WORTH * (1.0 - token_health))
 
 
 def _level(signals: Iterable[Belief], usual: float, weight: float) -> float:

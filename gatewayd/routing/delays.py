@@ -6,6 +6,7 @@ seen enough of its own, and everybody's on a usual one.
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable
 from itertools import accumulate
 from typing import Final
@@ -86,3 +87,12 @@ def ripe(curve: list[float], age: float) -> float:
     if index >= CELLS:
         return 1.0
     return curve[index] + rest * (curve[index + 1] - curve[index])
+
+
+def median(curve: list[float]) -> float:
+    """Seconds within which half of the returns have come."""
+    cell = bisect_left(curve, 0.5)
+    if not 0 < cell <= CELLS:
+        return MEDIAN
+    before, after = curve[cell - 1], curve[cell]
+    return (cell - 1 + (0.5 - before) / (after - before)) * BUCKET_SECONDS

@@ -11,21 +11,34 @@ from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from gatewayd.routing import delays, shares
 from gatewayd.routing.attempts import Attempt, Attempts, Outcome
-from gatewayd.routing.breaker import Breaker, BreakerState
-from gatewayd.routing.ceiling import DOUBTED
-from gatewayd.routing.crowd import Crowd
+from gatewayd.routing.breaker import Breaker, BreakerState, Failure
+from gatewayd.routing.crowd import Crowd, readiness
 from gatewayd.routing.draw import Dice
+from gatewayd.routing.health import GatewayHealth, reasons
 from gatewayd.routing.meter import Meter
 from gatewayd.routing.score import Score
 from gatewayd.routing.settings import Limits, RoutingSettings
 
-__all__ = ["BreakerState", "GatewayHealth", "Limits", "Ranking", "Router", "RoutingSettings"]
+__all__ = [
+    "BreakerState",
+    "Failure",
+    "GatewayHealth",
+    "Limits",
+    "Ranking",
+    "Router",
+    "RoutingSettings",
+]
 
 HEALTH_MEMORY: Final = 0.1
 """How far one token call moves the running share of those that ended well."""
 
 Verdict = Literal["paid", "payer", "issuer", "gateway"]
+FAVOURED: Final = 4.0
+"""How many times its weight a gateway has for a payer whom it served well before."""
+FAVOURED_LEAST: Final = 0.97
+"""Of the best score: below it a gateway is not favoured, however well the payer knows its page."""
 OUTCOMES: Final = {
     "paid": Outcome.PAID,
     "payer": Outcome.PAYER,
@@ -43,37 +56,11 @@ class Ranking:
     probability: Mapping[str, float]
     """With which each of them was to come first."""
     reason: str
-    """Why the first is first: `weights`, `half_open` (a trial), `limits`, `open`, `taken_out`, or `none`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayHealth:
-    """One gateway as the router sees it."""
-
-    score: float
-    """0 to 1: the chance that a payer sent there comes back, times the chance that what he completes is taken."""
-    weight: float
-    """The part of the payments it is to get, if all gateways may be used."""
-    share: float
-    """The part it got of the payments in the window."""
-    breaker: BreakerState
-    started: int
-    """Payments in the window (ten minutes) with a token."""
-    returned: int
-    paid: int
-    failed: int
-    """Payments in the window that the gateway failed, of those returned."""
-    in_flight: int
-    token_health: float
-    """Running share of token calls that ended well."""
-    token_seconds: float
-    """Running mean of how long they took."""
-    load: float
-    """Payments per second it is sent now."""
-    ceiling: float | None
-    """Payments per second that it is assumed to carry at most; None: nothing speaks for a limit."""
-    reasons: tuple[str, ...]
-    """What keeps it from getting its full part, in words for people."""
+    """Why the first is first: `weights`, `fixed` (the kill switch is on), `favourite` (by weights, the payer's own
+    gateway favoured), `half_open` (a trial), `limits`, `open`, `taken_out`, or `none`."""
+    weighed: str = ""
+    """What the decision was made from, to be kept with it: of each gateway name, score, weight, and in one word why
+    it could not be drawn, where it could not: `saman 0.861 0.3120, mellat 0.204 0.0040 open`."""
 
 
 class _Gateway:
@@ -91,6 +78,9 @@ class _Gateway:
         self.token_health = 1.0
         self.token_seconds = 0.0
         self.weight = 1.0
+        self.score = 0.0
+        self.told = name
+        """Name, score and weight as they are kept with decisions."""
 
     def later(self) -> float:
         """The weight as a second choice: whose tokens fail is no help to a payment whose token just failed."""
@@ -113,11 +103,21 @@ class Router:
             [gateway.known for gateway in known], [gateway.limits for gateway in known], rng
         )
         self._stale = True
+        self._fixed = settings.mode == "fixed"
+        self._told_mode: Literal["learned", "fixed"] | None = None
 
     def rank(
-        self, now: float, eligible: Collection[str] | None = None, *, amount: int = 0
+        self,
+        now: float,
+        eligible: Collection[str] | None = None,
+        *,
+        amount: int = 0,
+        favourite: str = "",
     ) -> Ranking:
-        """The order in which to try the gateways for a payment of `amount` rial; takes a half-open trial's slot."""
+        """The order in which to try the gateways for a payment of `amount` rial; takes a half-open trial's slot.
+
+        `favourite` is the gateway by which this payer paid before: it is preferred while it is as good as any.
+        """
         self._advance(now)
         if self._stale and self._gateways:
             self._weigh(now)
@@ -144,26 +144,37 @@ class Router:
                 trial = gateway
             else:
                 cut_off.append(gateway)
-        drawn = self._draw(usable)
-        probability = _chances(usable)
-        reason = "weights"
+        weights = [gateway.weight for gateway in usable]
+        reason = "fixed" if self._fixed else "weights"
+        if favourite and self._favour(favourite, usable, weights):
+            reason = "favourite"
+        drawn = self._draw(usable, weights)
+        total = sum(weights)
+        probability = {
+            gateway.name: weight / total for gateway, weight in zip(usable, weights, strict=True)
+        }
+        weighed = [gateway.told for gateway in usable]
         if trial is not None:
             trial.breaker.take_slot(now)
             drawn.insert(0, trial)
             probability = {trial.name: 1.0} | dict.fromkeys(probability, 0.0)
+            weighed.append(f"{trial.told} half_open")
             reason = "half_open"
         for group, why in ((full, "limits"), (cut_off, "open"), (taken_out, "taken_out")):
             if group:
                 reason = reason if drawn else why
-                group.sort(key=lambda gateway: -gateway.known.value)
+                group.sort(key=lambda gateway: -gateway.score)
                 for gateway in group:
                     probability[gateway.name] = 0.0 if drawn else 1.0
+                    weighed.append(f"{gateway.told} {why}")
                     drawn.append(gateway)
         if not drawn:
             return Ranking(order=(), probability={}, reason="none")
         drawn[0].meter.promise(now)
         order = tuple([gateway.name for gateway in drawn])
-        return Ranking(order=order, probability=probability, reason=reason)
+        return Ranking(
+            order=order, probability=probability, reason=reason, weighed=", ".join(weighed)
+        )
 
     def started(
         self,
@@ -174,11 +185,12 @@ class Router:
         ok: bool,
         seconds: float = 0.0,
         amount: int = 0,
+        failure: Failure = Failure.UNANSWERED,
     ) -> None:
         """The token step of an attempt for `amount` rial ended after `seconds`.
 
-        `ok` False is a dial or TLS failure, a time-out, a 5xx, garbage or a technical refusal; a refusal because our
-        contract there is wrong is `take_out`, not this.
+        `ok` False is a dial or TLS failure, a time-out, a 5xx, garbage or a technical refusal, and `failure` says
+        which; a refusal because our contract there is wrong is `take_out`, not this.
         """
         self._advance(now)
         to = self._gateways[gateway]
@@ -188,7 +200,7 @@ class Router:
         if ok:
             to.breaker.succeeded(now, seconds)
         else:
-            to.breaker.failed(now, seconds)
+            to.breaker.failed(now, seconds, failure)
         if to.breaker.state(now) is not before:
             self._stale = True
         if not ok:
@@ -250,6 +262,17 @@ class Router:
         state = self._gateways[gateway].breaker.state(now)
         return state in {BreakerState.OPEN, BreakerState.FORCED_OPEN}
 
+    def set_mode(self, now: float, mode: Literal["learned", "fixed"]) -> None:
+        """An operator's word on the kill switch: draw by the contracts' own weights, or by what was learnt."""
+        self._advance(now)
+        self._stale = True
+        self._fixed = mode == "fixed"
+        self._told_mode = mode
+
+    def breaker(self, now: float, gateway: str) -> BreakerState:
+        """One gateway's breaker at `now`."""
+        return self._gateways[gateway].breaker.state(now)
+
     def snapshot(self, now: float) -> Mapping[str, GatewayHealth]:
         """Every gateway's health at `now`."""
         self._advance(now)
@@ -268,7 +291,7 @@ class Router:
         weights = sum(gateway.weight for gateway in self._gateways.values())
         return {
             name: GatewayHealth(
-                score=gateway.known.value,
+                score=gateway.score,
                 weight=gateway.weight / weights,
                 share=counts[name][0] / started,
                 breaker=gateway.breaker.state(now),
@@ -281,7 +304,16 @@ class Router:
                 token_seconds=gateway.token_seconds,
                 ceiling=gateway.known.ceiling.cap,
                 load=gateway.known.rate,
-                reasons=tuple(_reasons(gateway, now)),
+                return_seconds=delays.median(gateway.known.curve),
+                reasons=tuple(
+                    reasons(
+                        gateway.breaker.state(now),
+                        gateway.taken_out,
+                        gateway.meter.full(now),
+                        gateway.known,
+                        gateway.token_health,
+                    )
+                ),
             )
             for name, gateway in self._gateways.items()
         }
@@ -291,6 +323,7 @@ class Router:
         self._advance(now)
         return {
             "version": 1,
+            "mode": self._told_mode,
             "delays": self._crowd.dump(),
             "gateways": {
                 name: {
@@ -314,6 +347,8 @@ class Router:
             return
         self._crowd.load(state["delays"])
         self._stale = True
+        if state.get("mode") is not None:
+            self.set_mode(now, state["mode"])
         for name, dump in state["gateways"].items():
             gateway = self._gateways.get(name)
             if gateway is None:
@@ -340,41 +375,30 @@ class Router:
             and gateway.breaker.state(now) in {BreakerState.CLOSED, BreakerState.FORCED_CLOSED}
             for gateway in gateways
         ]
-        health = [gateway.token_health for gateway in gateways]
-        for gateway, part in zip(gateways, self._crowd.shares(now, usable, health), strict=True):
-            gateway.weight = part
+        ready = [readiness(gateway.token_health, gateway.token_seconds) for gateway in gateways]
+        if self._fixed:
+            parts = shares.within([1.0] * len(gateways), [each.limits for each in gateways])
+        else:
+            parts = self._crowd.shares(now, usable, ready)
+        for gateway, part, well in zip(gateways, parts, ready, strict=True):
+            gateway.weight = part * gateway.breaker.warmth(now)
+            gateway.score = gateway.known.value * well
+            gateway.told = f"{gateway.name} {gateway.score:.3f} {gateway.weight:.4f}"
 
-    def _draw(self, usable: list[_Gateway]) -> list[_Gateway]:
+    def _draw(self, usable: list[_Gateway], weights: list[float]) -> list[_Gateway]:
         if not usable:
             return []
-        order = self._dice.order(
-            [gateway.weight for gateway in usable], [gateway.later() for gateway in usable]
-        )
+        order = self._dice.order(weights, [gateway.later() for gateway in usable])
         return [usable[index] for index in order]
 
-
-def _chances(usable: list[_Gateway]) -> dict[str, float]:
-    total = sum([gateway.weight for gateway in usable])
-    return {gateway.name: gateway.weight / total for gateway in usable}
-
-
-def _reasons(gateway: _Gateway, now: float) -> list[str]:
-    said = []
-    state = gateway.breaker.state(now)
-    if state is not BreakerState.CLOSED:
-        said.append(f"breaker {state.value}")
-    if gateway.taken_out:
-        said.append(f"taken out: {gateway.taken_out}")
-    limit = gateway.meter.full(now)
-    if limit:
-        said.append(f"at its {limit}")
-    known = gateway.known
-    for signal, what in (
-        (known.returns, "payers do not come back"),
-        (known.taken, "payments fail"),
-    ):
-        if signal.fine < DOUBTED:
-            said.append(f"{what}: {signal.mean:.0%} instead of {signal.usual:.0%}")
-    if known.ceiling.cap is not None:
-        said.append(f"seems to carry {known.ceiling.cap:.2g} a second")
-    return said
+    def _favour(self, favourite: str, usable: list[_Gateway], weights: list[float]) -> bool:
+        """Raises the weight of a payer's own gateway, unless another is better or it has all that it can carry."""
+        for index, gateway in enumerate(usable):
+            if gateway.name == favourite:
+                known = gateway.known
+                best = max([each.score for each in usable])
+                if gateway.score < FAVOURED_LEAST * best or known.rate > known.ceiling.limit():
+                    return False
+                weights[index] *= FAVOURED
+                return True
+        return False

@@ -74,7 +74,7 @@ class Score:
         self.deviation = 0.1
         self.rate = 0.0
         self.fallen_at: float | None = None
-        self._curve: list[float] = []
+        self.curve: list[float] = []
         self._stepped_at: float | None = None
         self._learnt = -1
 
@@ -84,11 +84,11 @@ class Score:
         self._stepped_at = now
         left = self.window.leave(now)
         learnt = self._absorb(left)
-        if left or not self._curve:
-            self._curve = delays.curve(self.delays.shape(shape, delays.POOL_WEIGHT))
+        if left or not self.curve:
+            self.curve = delays.curve(self.delays.shape(shape, delays.POOL_WEIGHT))
         self._learn(now, seconds)
         returns, taken = gather(
-            self.window, now, self._curve, 0.0 if pool.timed else RIPE_SECONDS, pool.load_buckets
+            self.window, now, self.curve, 0.0 if pool.timed else RIPE_SECONDS, pool.load_buckets
         )
         self._follow(now, self.returns, returns, pool.returns, RETURNS_WEIGHT)
         self._follow(now, self.taken, taken, pool.taken, TAKEN_WEIGHT)
@@ -159,7 +159,7 @@ class Score:
                 break
             if bucket.index > self._learnt:
                 at = bucket.index * BUCKET_SECONDS
-                ripe = delays.ripe(self._curve, now - at - BUCKET_SECONDS / 2)
+                ripe = delays.ripe(self.curve, now - at - BUCKET_SECONDS / 2)
                 self.returns.learn(at, bucket.started * ripe, bucket.returned)
                 self.taken.learn(at, bucket.paid + bucket.failed, bucket.paid)
                 self._learnt = bucket.index

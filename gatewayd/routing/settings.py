@@ -4,7 +4,7 @@ Durations are seconds, amounts rial, rates payments per second, unless the name 
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 BASIS_POINTS: Final = 10_000
 """In the whole."""
@@ -47,6 +47,9 @@ class Limits:
 class RoutingSettings:
     """The router's own constants. Each was varied by half and by double without much effect; none needs tuning."""
 
+    mode: Literal["learned", "fixed"] = "learned"
+    """The kill switch: `fixed` draws by the contracts' own weights and shares, whatever was learnt. Breakers, limits
+    and failover stay, and learning goes on, so that the way back costs nothing."""
     breaker_failures: int = 3
     """Token failures in a row that open the breaker: two happen by chance, four cost one more customer's patience."""
     breaker_open_seconds: float = 5.0
@@ -57,6 +60,8 @@ class RoutingSettings:
     """Pauses vary by this part, so that gateways that fell together are not tried together."""
     breaker_forget_seconds: float = 120.0
     """A breaker that stayed closed this long starts again from the first pause."""
+    breaker_warm_seconds: float = 30.0
+    """After a trial closed the breaker, the share comes back over so long: what was down is often down again."""
     half_open_seconds: float = 10.0
     """A trial payment's slot lapses after this; a token call takes 8 at most."""
     attempts_max: int = 100_000
@@ -69,5 +74,6 @@ class RoutingSettings:
     def __post_init__(self) -> None:
         """Nonsense is refused when it is read."""
         for name in self.__slots__:
-            if getattr(self, name) < 0:
+            value = getattr(self, name)
+            if not isinstance(value, str) and value < 0:
                 raise ValueError(f"{name} must not be negative")

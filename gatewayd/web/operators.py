@@ -42,6 +42,12 @@ def build_operators_app(operating: Operating) -> web.Application:
             raise Problem(422, "request_invalid", "to: open, closed or auto")
         return _said(operating.force(request.match_info["name"], to, by=by))  # type: ignore[arg-type]  # just checked
 
+    async def routing(request: web.Request) -> web.Response:
+        by, mode = _words(await request.read(), second="mode")
+        if mode not in {"learned", "fixed"}:
+            raise Problem(422, "request_invalid", "mode: learned or fixed")
+        return _said(operating.set_routing(mode, by=by))  # type: ignore[arg-type]  # just checked
+
     app = web.Application(middlewares=[_answers])
     app.add_routes(
         [
@@ -49,6 +55,7 @@ def build_operators_app(operating: Operating) -> web.Application:
             web.get(r"/payments/{number:[0-9]{1,15}}", payment),
             web.post(r"/payments/{number:[0-9]{1,15}}/{act:ask|reverse|resolve}", order),
             web.post("/gateways/{name}", gateway),
+            web.post("/routing", routing),
         ]
     )
     return app

@@ -33,6 +33,7 @@ from gatewayd.io.metrics import Metrics
 from gatewayd.io.operator_client import socket_path
 from gatewayd.io.sqlite_reader import SqliteReader
 from gatewayd.web.app import build_app
+from gatewayd.web.app import runner as public_runner
 from gatewayd.web.internal import build_internal_app
 from gatewayd.web.operators import build_operators_app
 from gatewayd.web.server_log import SERVER_LOG
@@ -99,9 +100,9 @@ async def serving(config: Config, log: Log) -> AsyncIterator[Serving]:
         await housekeeping.restore_router()
         public = build_app(engine=engine, past=reader, tally=metrics, why_not=housekeeping.why_not)
         faces = (
-            _runner(public, service.web.drain_seconds),
-            _runner(build_internal_app(render_metrics=metrics.render), 1.0),
-            _runner(build_operators_app(engine.operating), service.web.drain_seconds),
+            public_runner(public, **_how(service.web.drain_seconds)),
+            web.AppRunner(build_internal_app(render_metrics=metrics.render), **_how(1.0)),
+            web.AppRunner(build_operators_app(engine.operating), **_how(service.web.drain_seconds)),
         )
         life = _Life(engine, housekeeping, faces)
         keeping = keep_contracts(config, contracts, opened.thread)
@@ -212,14 +213,14 @@ async def _listen_to_operators(runner: web.AppRunner, path: Path) -> None:
         os.umask(before)
 
 
-def _runner(app: web.Application, drain_seconds: float) -> web.AppRunner:
-    return web.AppRunner(
-        app,
-        logger=SERVER_LOG,
-        access_log=None,
-        keepalive_timeout=KEEP_ALIVE_SECONDS,
-        shutdown_timeout=drain_seconds,
-    )
+def _how(drain_seconds: float) -> dict[str, Any]:
+    """How an application is run."""
+    return {
+        "logger": SERVER_LOG,
+        "access_log": None,
+        "keepalive_timeout": KEEP_ALIVE_SECONDS,
+        "shutdown_timeout": drain_seconds,
+    }
 
 
 async def _listen(runner: web.AppRunner, listen: str) -> str:

@@ -39,6 +39,7 @@ from gatewayd.simulator.inprocess import InProcess, Return
 from gatewayd.simulator.inprocess import play as pass_through
 from gatewayd.simulator.payers import Mix
 from gatewayd.web.app import build_app
+from gatewayd.web.app import runner as public_runner
 from gatewayd.web.server_log import SERVER_LOG
 from tests.page_reading import Form, read_forms
 from tests.stage import Clock, plain_drivers
@@ -301,7 +302,7 @@ async def web_stage(
         why_not=lambda: why_not[0] if why_not else None,
     )
     failure: BaseException | None = None
-    runner = web.AppRunner(app, logger=SERVER_LOG, access_log=None, shutdown_timeout=0.1)
+    runner = public_runner(app, logger=SERVER_LOG, access_log=None, shutdown_timeout=0.1)
     async with (
         asyncio.TaskGroup() as tasks,
         ClientSession(

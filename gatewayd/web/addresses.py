@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
-from aiohttp import web
+from gatewayd.web.asked import Request
 
 Network = IPv4Network | IPv6Network
 REMEMBERED_MAX: Final = 4_096
@@ -41,7 +41,7 @@ class Addresses:
                 self._known[address] = found
         return found
 
-    def of(self, request: web.BaseRequest) -> str:
+    def of(self, request: Request) -> str:
         """The address that stands for the client of this request."""
         peer = request.remote or ""
         if FORWARDED_FOR not in request.headers or not self.is_trusted(peer):

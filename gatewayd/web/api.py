@@ -14,6 +14,7 @@ from gatewayd.engine.cashier import Draft
 from gatewayd.engine.telling import public_id
 from gatewayd.journal.journal import replay, side
 from gatewayd.journal.store import GuardKind, Holder, TooSlow
+from gatewayd.web.asked import Request
 from gatewayd.web.bodies import read_object, read_payment
 from gatewayd.web.once import guard_of, once, required
 from gatewayd.web.ports import ENGINE, LOAD, PAST, SERVICE, SHOPS, TALLY, WHY_NOT
@@ -31,7 +32,7 @@ RETRY_AFTER_SECONDS: Final = 5
 _ID: Final = re.compile(r"pay_([1-9][0-9]{0,14})\Z")
 
 
-async def create_payment(request: web.Request) -> web.Response:
+async def create_payment(request: Request) -> web.Response:
     """`POST /v1/payments`"""
     app = request.app
     caller = app[SHOPS].caller(request, Scope.PAYMENTS_WRITE)
@@ -75,7 +76,7 @@ async def create_payment(request: web.Request) -> web.Response:
     return made
 
 
-def _check_eligible(request: web.Request, draft: Draft) -> None:
+def _check_eligible(request: Request, draft: Draft) -> None:
     """Refuse before it starts what no gateway could take or enforce, and name the field that rules the last one out."""
     cards = draft.private.get("payer", {}).get("allowed_cards")
     given: dict[str, Any] = {
@@ -107,7 +108,7 @@ _BINDING: Final = (
 """Fields that bind a payment to some gateways: path, the word for it in the engine, and what stands for none."""
 
 
-async def _order_exists(request: web.Request, holder: Holder) -> Problem:
+async def _order_exists(request: Request, holder: Holder) -> Problem:
     """Another payment is there for the same order."""
     existing = replay(holder.number, await request.app[PAST].rows(holder.number))
     assert existing is not None, "a guard lands with its payment"
@@ -121,13 +122,13 @@ async def _order_exists(request: web.Request, holder: Holder) -> Problem:
     )
 
 
-async def get_payment(request: web.Request) -> web.Response:
+async def get_payment(request: Request) -> web.Response:
     """`GET /v1/payments/{id}`"""
     payment = await _own_payment(request, request.app[SHOPS].caller(request, Scope.PAYMENTS_READ))
     return json_answer(payment_object(payment, request.app[ENGINE].links))
 
 
-async def cancel_payment(request: web.Request) -> web.Response:
+async def cancel_payment(request: Request) -> web.Response:
     """`POST /v1/payments/{id}/cancel`"""
     app, engine = request.app, request.app[ENGINE]
     caller = app[SHOPS].caller(request, Scope.PAYMENTS_WRITE)
@@ -149,7 +150,7 @@ async def cancel_payment(request: web.Request) -> web.Response:
     return await once(request, guard, act, again)
 
 
-async def list_payments(request: web.Request) -> web.Response:
+async def list_payments(request: Request) -> web.Response:
     """`GET /v1/payments`"""
     caller = request.app[SHOPS].caller(request, Scope.PAYMENTS_READ)
     query = request.query
@@ -183,7 +184,7 @@ async def list_payments(request: web.Request) -> web.Response:
     )
 
 
-async def list_gateways(request: web.Request) -> web.Response:
+async def list_gateways(request: Request) -> web.Response:
     """`GET /v1/gateways`"""
     caller = request.app[SHOPS].caller(request, Scope.GATEWAYS_READ)
     engine = request.app[ENGINE]
@@ -193,12 +194,12 @@ async def list_gateways(request: web.Request) -> web.Response:
     return json_answer({"object": "list", "data": data, "has_more": False, "url": "/v1/gateways"})
 
 
-async def live(request: web.Request) -> web.Response:
+async def live(request: Request) -> web.Response:
     """`GET /livez`: the loop turns."""
     return json_answer({"status": "ok"})
 
 
-async def ready(request: web.Request) -> web.Response:
+async def ready(request: Request) -> web.Response:
     """`GET /readyz`: whether new payments are welcome; not whether every bank is well."""
     engine = request.app[ENGINE]
     health = engine.router.snapshot(engine.clock.monotonic())
@@ -223,7 +224,7 @@ _FILTERS: Final = frozenset(
 )
 
 
-async def _own_payment(request: web.Request, caller: Caller) -> Payment:
+async def _own_payment(request: Request, caller: Caller) -> Payment:
     """The payment of the address if it is this shop's; Problem 404 for any other."""
     found = _ID.match(request.match_info["id"])
     payment = await request.app[ENGINE].records.look(int(found[1])) if found else None

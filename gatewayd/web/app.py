@@ -8,14 +8,18 @@ he brought.
 
 import itertools
 from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 from aiohttp import web
 
 from gatewayd.engine.engine import Engine
 from gatewayd.web import api, customer
 from gatewayd.web.addresses import Addresses
+from gatewayd.web.asked import Asked, Request
+from gatewayd.web.lane import Lane, LaneRunner
 from gatewayd.web.load import Load
 from gatewayd.web.once import RUNNING, Running
+from gatewayd.web.pages import asset
 from gatewayd.web.ports import (
     ENGINE,
     LOAD,
@@ -33,7 +37,7 @@ from gatewayd.web.rates import RATES, Rates
 from gatewayd.web.registered import Registered
 from gatewayd.web.shops import Shops
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handler = Callable[[Request], Awaitable[web.StreamResponse]]
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
 _UNTOLD = frozenset({401, 404, 429})
 """What anybody can bring about is not logged, or anybody could fill the log."""
@@ -50,8 +54,9 @@ def build_app(
     service = engine.service
     addresses = Addresses(service.trusted_proxies)
     load = Load(service.web, addresses)
+    through = _through(engine, addresses, load)
     app = web.Application(
-        middlewares=[_through(engine, addresses, load)],
+        middlewares=[through],
         client_max_size=service.web.body_max_bytes,
     )
     app[ENGINE] = engine
@@ -65,7 +70,26 @@ def build_app(
     app[RATES] = Rates(engine.clock.monotonic)
     app[WHY_NOT] = why_not
     app.add_routes([*api.routes(), *customer.routes()])
+    app[LANE] = Lane(app, _MAIN_FLOW, through)
     return app
+
+
+LANE: web.AppKey[Lane] = web.AppKey("lane", Lane)
+_MAIN_FLOW: Final = (
+    ("POST", "/v1/payments", api.create_payment),
+    ("GET", "/v1/payments/{id}", api.get_payment),
+    ("GET", "/pay/{id}", customer.pay),
+    ("POST", "/pay/{id}", customer.pay_action),
+    ("GET", "/return/{attempt}", customer.bank_return),
+    ("POST", "/return/{attempt}", customer.bank_return),
+    ("GET", "/assets/{name}", asset),
+)
+"""What every payment asks for goes by the fast lane."""
+
+
+def runner(app: web.Application, **how: Any) -> web.AppRunner:
+    """Runs the public application; `how` is as `web.AppRunner` has it."""
+    return LaneRunner(app, app[LANE], **how)
 
 
 def _through(
@@ -74,7 +98,7 @@ def _through(
     began, count = int(engine.clock.wall()), itertools.count(1)
 
     @web.middleware
-    async def through(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def through(request: Request, handler: Handler) -> web.StreamResponse:
         client = addresses.of(request)
         if not load.enter(client):
             return await _too_many(request)
@@ -109,14 +133,14 @@ def _through(
     return through
 
 
-async def _too_many(request: web.Request) -> web.StreamResponse:
+async def _too_many(request: Request) -> web.StreamResponse:
     if request.path.startswith(customer.PREFIXES):
         return await customer.busy(request, 429)
     detail = "Too many requests at once from this address."
     return Problem(429, "too_many_requests", detail, retry_after_seconds=1).answer()
 
 
-def _plain(request: web.Request, error: web.HTTPException) -> web.StreamResponse:
+def _plain(request: Request, error: web.HTTPException) -> web.StreamResponse:
     """What aiohttp itself refuses, as a problem or an honest page."""
     if request.path.startswith(customer.PREFIXES):
         answer: web.Response = customer.unknown_page(request, error.status)
@@ -127,13 +151,15 @@ def _plain(request: web.Request, error: web.HTTPException) -> web.StreamResponse
     return answer
 
 
-async def _failed(request: web.Request, request_id: str) -> web.StreamResponse:
+async def _failed(request: Request, request_id: str) -> web.StreamResponse:
     if request.path.startswith(customer.PREFIXES):
         return await customer.busy(request, 500)
     detail = "Something went wrong here; it is logged."
     return Problem(500, "internal_error", detail).answer(request_id)
 
 
-def _route(request: web.Request) -> str:
+def _route(request: Request) -> str:
+    if isinstance(request, Asked):
+        return request.route
     resource = request.match_info.route.resource
     return resource.canonical if resource is not None else "none"

@@ -28,6 +28,7 @@ from gatewayd.core.settings import PaymentSettings, ShopSettings
 from gatewayd.core.terms import Split
 from gatewayd.engine.cashier import Draft
 from gatewayd.web import typed
+from gatewayd.web.asked import Request
 from gatewayd.web.problems import INVALID, NAME_CHARS_MAX, FieldError, Problem, invalid_fields
 from gatewayd.web.shops import Caller, checked_return_url
 
@@ -214,7 +215,7 @@ _SENTENCES: Final = {
 
 
 async def read_object(
-    request: web.Request, limit_bytes: int, *, may_miss: bool = False
+    request: Request, limit_bytes: int, *, may_miss: bool = False
 ) -> dict[str, Any]:
     """The body as a JSON object; Problem 413 or 400. What its Content-Type says does not matter.
 

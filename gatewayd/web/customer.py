@@ -22,6 +22,7 @@ from gatewayd.engine.views import (
     View,
     Wait,
 )
+from gatewayd.web.asked import Request
 from gatewayd.web.pages import HEADERS, asset, no_icon, page
 from gatewayd.web.ports import ENGINE, REGISTERED, SERVICE, SHOPS, TALLY
 from gatewayd.web.returned_fields import read_fields
@@ -36,7 +37,7 @@ PREFIXES: Final = ("/pay/", RETURN)
 _PREFETCHING: Final = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 
 
-async def pay(request: web.Request) -> web.StreamResponse:
+async def pay(request: Request) -> web.StreamResponse:
     """`GET /pay/{id}`"""
     engine = request.app[ENGINE]
     number = engine.links.read_pay(request.match_info["id"])
@@ -47,7 +48,7 @@ async def pay(request: web.Request) -> web.StreamResponse:
     return await _shown(request, engine.cashier.arrive(number), _starting_seconds(request))
 
 
-async def pay_action(request: web.Request) -> web.StreamResponse:
+async def pay_action(request: Request) -> web.StreamResponse:
     """`POST /pay/{id}`: what the customer chose on one of our pages."""
     engine = request.app[ENGINE]
     number = engine.links.read_pay(request.match_info["id"])
@@ -60,7 +61,7 @@ async def pay_action(request: web.Request) -> web.StreamResponse:
     return await _shown(request, act(number), _starting_seconds(request))
 
 
-async def bank_return(request: web.Request) -> web.StreamResponse:
+async def bank_return(request: Request) -> web.StreamResponse:
     """`GET|POST /return/{attempt}`"""
     engine, service = request.app[ENGINE], request.app[SERVICE]
     found = engine.links.read_return(request.match_info["attempt"])
@@ -72,7 +73,7 @@ async def bank_return(request: web.Request) -> web.StreamResponse:
 
 
 async def _shown(
-    request: web.Request, view: Coroutine[Any, Any, View], seconds: float
+    request: Request, view: Coroutine[Any, Any, View], seconds: float
 ) -> web.StreamResponse:
     """The view, which takes these seconds at most unless nothing can be recorded; then a page that says so."""
     try:
@@ -82,18 +83,18 @@ async def _shown(
         return await busy(request, 503)
 
 
-def _starting_seconds(request: web.Request) -> float:
+def _starting_seconds(request: Request) -> float:
     """How long it may take to ask earlier attempts' banks and to get a token."""
     settings = request.app[SERVICE].engine
     return settings.ask_before_retry_seconds + settings.start_deadline_seconds
 
 
-async def nothing(request: web.Request) -> web.Response:
+async def nothing(request: Request) -> web.Response:
     """HEAD: says that there is a page, and starts nothing."""
     return web.Response(headers=HEADERS)
 
 
-async def busy(request: web.Request, status: int) -> web.Response:
+async def busy(request: Request, status: int) -> web.Response:
     """We cannot go on just now. What a bank sent may exist nowhere else, so the page carries it for another try."""
     came_back = request.path.startswith(RETURN)
     fields = await read_fields(request) if came_back else {}
@@ -107,13 +108,13 @@ async def busy(request: web.Request, status: int) -> web.Response:
     )
 
 
-def unknown_page(request: web.Request, status: int = 404) -> web.Response:
+def unknown_page(request: Request, status: int = 404) -> web.Response:
     """There is nothing at this address, in the language that the browser asks for."""
     locale = preferred(request.headers.get("Accept-Language"))
     return page("unknown", status=status, locale=locale)
 
 
-def show(request: web.Request, view: View) -> web.StreamResponse:
+def show(request: Request, view: View) -> web.StreamResponse:
     """The engine's view as an HTTP answer."""
     engine = request.app[ENGINE]
     if isinstance(view, Nothing):
@@ -155,7 +156,7 @@ def _go(location: str) -> web.Response:
     return web.Response(status=303, headers={"Location": location, "Cache-Control": "no-store"})
 
 
-def _is_prefetch(request: web.Request) -> bool:
+def _is_prefetch(request: Request) -> bool:
     """Whether the browser only wants to have the page in case that it is wanted."""
     for header in _PREFETCHING:
         purpose = request.headers.get(header)
@@ -164,7 +165,7 @@ def _is_prefetch(request: web.Request) -> bool:
     return False
 
 
-def _unknown(request: web.Request, kind: str) -> web.Response:
+def _unknown(request: Request, kind: str) -> web.Response:
     request.app[TALLY].forged(kind)
     return unknown_page(request)
 

@@ -36,6 +36,7 @@ from aiohttp import web
 from gatewayd.core.payment import Payment
 from gatewayd.journal.journal import replay, side
 from gatewayd.journal.store import Guard, GuardKind, Holder
+from gatewayd.web.asked import Request
 from gatewayd.web.ports import PAST
 from gatewayd.web.problems import Problem
 from gatewayd.web.shops import Caller
@@ -87,7 +88,7 @@ class Running:
 
 
 async def once(
-    request: web.Request, guard: Guard, act: Act, again: Again, *, look_first: bool = True
+    request: Request, guard: Guard, act: Act, again: Again, *, look_first: bool = True
 ) -> web.Response:
     """Do `act` once for this key. It gives its answer, or who holds the key; `again` makes the answer anew.
 
@@ -102,9 +103,7 @@ async def once(
     return await _repeated(request, guard, made, again) if isinstance(made, Holder) else made
 
 
-async def _repeated(
-    request: web.Request, guard: Guard, holder: Holder, again: Again
-) -> web.Response:
+async def _repeated(request: Request, guard: Guard, holder: Holder, again: Again) -> web.Response:
     """The answer of the first call."""
     if holder.guard.detail != guard.detail:
         raise _reused()
@@ -117,7 +116,7 @@ async def _repeated(
 
 
 def required(
-    request: web.Request, caller: Caller, call: str, number: int, document: dict[str, Any]
+    request: Request, caller: Caller, call: str, number: int, document: dict[str, Any]
 ) -> Guard:
     """The guard of a call about payment `number`; Problem 400 without a key."""
     guard = guard_of(request, caller, call, document, about=str(number))
@@ -127,7 +126,7 @@ def required(
 
 
 def guard_of(
-    request: web.Request, caller: Caller, call: str, document: dict[str, Any], *, about: str = ""
+    request: Request, caller: Caller, call: str, document: dict[str, Any], *, about: str = ""
 ) -> Guard | None:
     """The guard of this call's Idempotency-Key; None without one. `about` is what the address names."""
     value = request.headers.get("Idempotency-Key")

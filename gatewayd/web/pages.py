@@ -15,6 +15,7 @@ from aiohttp import web
 from jinja2 import DictLoader, Environment, StrictUndefined, Template
 
 from gatewayd.core.payment import Payment
+from gatewayd.web.asked import Request
 from gatewayd.web.texts import TEXTS, money
 
 HEADERS: Final = {
@@ -98,7 +99,7 @@ def page(
     return web.Response(status=status, body=text.encode(), headers=HEADERS)
 
 
-async def asset(request: web.Request) -> web.Response:
+async def asset(request: Request) -> web.Response:
     """`GET /assets/{name}`: the one style sheet and the one script."""
     found = _ASSETS.get(request.match_info["name"])
     if found is None:
@@ -107,6 +108,6 @@ async def asset(request: web.Request) -> web.Response:
     return web.Response(body=body, headers=headers)
 
 
-async def no_icon(request: web.Request) -> web.Response:
+async def no_icon(request: Request) -> web.Response:
     """`GET /favicon.ico`: browsers ask for it by themselves, and would complain of a 404."""
     return web.Response(status=204, headers={"Cache-Control": "public, max-age=86400"})

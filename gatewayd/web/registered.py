@@ -9,11 +9,10 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
-from aiohttp import web
-
 from gatewayd.engine.gateway import GatewaySettings
 from gatewayd.engine.links import Links
 from gatewayd.engine.views import HandOver
+from gatewayd.web.asked import Request
 
 _HERE: Final = "here"
 """Marks an address that a customer was sent to for its host, so that nobody is sent round in circles."""
@@ -30,7 +29,7 @@ class Registered:
         }
         self._hosts = {self._main, *self._own.values()}
 
-    def elsewhere(self, request: web.Request, view: HandOver) -> str | None:
+    def elsewhere(self, request: Request, view: HandOver) -> str | None:
         """Where to send a customer before this hand-over; None if he is where he must be.
 
         A host that is nobody's is as good as the main one: proxies do not always tell which it was.

@@ -10,13 +10,15 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from gatewayd.web.asked import Request
+
 FIELDS_MAX: Final = 60
 """No bank sends half as many."""
 FIELD_CHARS_MAX: Final = 4_096
 _NO_FORMS: Final = ("application/json", "multipart/")
 
 
-async def read_fields(request: web.Request) -> dict[str, str]:
+async def read_fields(request: Request) -> dict[str, str]:
     """Query and form in one mapping; the first of two with the same name wins, and what is ours stands first."""
     _, _, query = request.raw_path.partition("?")
     pairs = _pairs(query)

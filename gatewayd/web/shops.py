@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, unquote_plus, urlsplit
 
-from aiohttp import web
-
 from gatewayd.core.hosts import is_loopback
 from gatewayd.core.payment import Payment
 from gatewayd.core.settings import Scope, ShopSettings
 from gatewayd.core.status import Status, status_of
 from gatewayd.engine.telling import public_id
+from gatewayd.web.asked import Request
 from gatewayd.web.problems import Problem
 
 RETURN_URL_CHARS_MAX: Final = 2_000
@@ -54,7 +53,7 @@ class Shops:
             for key in shop.keys
         }
 
-    def caller(self, request: web.Request, scope: Scope) -> Caller:
+    def caller(self, request: Request, scope: Scope) -> Caller:
         """Who calls; Problem 401 for a missing, wrong or ended key, 403 for one that is not for this."""
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
         # Looked up by digest, so that the time it takes says nothing about how much of a key was right.

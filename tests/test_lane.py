@@ -82,7 +82,7 @@ async def stage() -> AsyncIterator[Stage]:
         return web.Response(headers={"Location": "/"}, body=b"x" * 2_000_000)
 
     async def through(
-        request: Request, handler: Callable[[Request], Awaitable[web.StreamResponse]]
+        request: Asked, handler: Callable[[Asked], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         return await handler(request)
 

@@ -10,6 +10,7 @@ from gatewayd.core.states import State
 from gatewayd.core.terms import (
     AddressedBy,
     Ask,
+    Capture,
     Claim,
     CodeClass,
     Finding,
@@ -76,6 +77,7 @@ TRIGGERS: Final[dict[str, Make]] = {
         receipt=Receipt(amount=AMOUNT, ref_num=REFERENCE),
         private={"card": "621986******8080"},
     ),
+    "Authorized": _simple(ev.Authorized, capture_by_ms=T0 + 2 * HOUR),
     "VerifyRefused": _simple(ev.VerifyRefused, refusal=NOT_PAID),
     "VerifyLost": _simple(ev.VerifyLost, cause="timeout after sending"),
     "Mismatched": _simple(ev.Mismatched, receipt=Receipt(amount=AMOUNT + 1), wrong=ev.Wrong.AMOUNT),
@@ -171,6 +173,9 @@ def candidates(
 
 def of_the_payment(at_ms: int) -> list[ev.Event]:
     return [
+        ev.CaptureRequested(at_ms=at_ms),
+        ev.CaptureDue(at_ms=at_ms),
+        ev.CaptureLapsed(at_ms=at_ms),
         ev.CancelRequested(at_ms=at_ms),
         ev.CancelRefused(at_ms=at_ms),
         ev.ReviewRaised(at_ms=at_ms, reason="somebody tried something"),
@@ -214,16 +219,19 @@ def walk(
 ) -> tuple[list[ev.Event], list[Payment]]:
     """A legal history that these numbers choose, and the payment after each of its events.
 
-    Mostly attempts move; seldom the payment as a whole is stopped or closed, which ends much of what could follow.
+    Mostly attempts move; seldom the payment as a whole is stopped or closed, which ends much of what could follow; more
+    often one that waits for its shop's word hears of it.
     """
-    events: list[ev.Event] = [created()]
+    capture = tuple(Capture)[sum(choices) % len(Capture)]
+    events: list[ev.Event] = [created(capture=capture)]
     payments = [apply(None, events[0], number=7)]
     at_ms = T0
     for choice in choices:
         payment = payments[-1]
         at_ms += (choice % 7) * (choice % 11) * pause_ms
         event = chosen(payment, of_its_attempts(payment, at_ms, gateways), choice)
-        if choice % 17 == 0 or event is None:
+        waits = payment.waits and choice % 5 == 0
+        if waits or choice % 17 == 0 or event is None:
             event = chosen(payment, of_the_payment(at_ms), choice // 17)
         assert event is not None, "a person may always be asked to look"
         events.append(event)

@@ -6,8 +6,8 @@ import pytest
 
 from bench.lives import FIRST_MS, created, creation_guards, is_finished, life, started
 from gatewayd.core import events as ev
-from gatewayd.core.payment import IllegalTransition, Payment
-from gatewayd.core.states import State
+from gatewayd.core.payment import Payment
+from gatewayd.core.states import IllegalTransition, State
 from gatewayd.journal.journal import (
     DamagedJournal,
     Journal,

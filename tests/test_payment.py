@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewayd.core import events as ev
-from gatewayd.core.payment import IllegalTransition, Payment, allows, apply
-from gatewayd.core.states import ANYWHERE, State
+from gatewayd.core.payment import Payment, allows, apply
+from gatewayd.core.states import ANYWHERE, IllegalTransition, State
 from gatewayd.core.status import FINAL, Status, needs_review, status_of
 from gatewayd.core.terms import CodeClass, Payer, Refusal
 from gatewayd.core.values import changed

@@ -3,8 +3,11 @@
 import pytest
 
 from gatewayd.core import events as ev
-from gatewayd.core.payment import IllegalTransition, apply
-from gatewayd.core.states import ANYWHERE, KEPT, TRANSITIONS, UNKNOWN, State
+from gatewayd.core.holding import Hold
+from gatewayd.core.payment import apply
+from gatewayd.core.states import ANYWHERE, KEPT, TRANSITIONS, UNKNOWN, IllegalTransition, State
+from gatewayd.core.terms import Capture
+from gatewayd.core.values import changed
 from tests.histories import T0, TRIGGERS, UNREACHED, in_state, life, only
 
 ATTEMPT_KINDS = {kind for kind in ev.KINDS.values() if issubclass(kind, ev.AttemptEvent)} - {
@@ -17,6 +20,12 @@ def table(state: State) -> dict[str, State]:
     return {**TRANSITIONS[state], **dict.fromkeys(ANYWHERE, state)}
 
 
+BEFORE_THE_WORD = {
+    (State.IN_DOUBT, "Authorized"),
+    (State.VERIFIED, "Authorized"),
+    (State.VERIFIED, "LeftToReview"),
+}
+"""Legal only where the shop's word is waited for."""
 PAIRS = [(state, trigger) for state in State for trigger in TRIGGERS]
 
 
@@ -38,6 +47,8 @@ def test_every_state_has_a_row() -> None:
 )
 def test_a_pair_of_the_table_leads_where_the_table_says(state: State, trigger: str) -> None:
     before = in_state(state, doubt_ms=T0)
+    if (state, trigger) in BEFORE_THE_WORD:
+        before = changed(before, hold=Hold(capture=Capture.MANUAL, proven=(1,)))
     after = apply(before, TRIGGERS[trigger](AT, 1))
     assert table(state)[trigger] is only(after).state
     assert before.version + 1 == after.version
@@ -69,7 +80,20 @@ def test_every_state_can_be_reached() -> None:
 
 
 def test_kept_money_is_kept_or_given_back_and_nothing_else() -> None:
-    assert KEPT | {State.GIVEN_BACK} == reachable(*KEPT)
+    taken = frozenset({State.IN_REVIEW})  # by LeftToReview, which is not legal for what was taken
+    assert KEPT | {State.GIVEN_BACK} == reachable(*KEPT, without=taken)
+
+
+@pytest.mark.parametrize(("state", "trigger"), sorted(BEFORE_THE_WORD))
+@pytest.mark.parametrize("asked_ms", [None, T0])
+def test_what_is_taken_is_neither_authorized_nor_left_to_a_person(
+    state: State, trigger: str, asked_ms: int | None
+) -> None:
+    taken = in_state(state, doubt_ms=T0)
+    if asked_ms is not None:
+        taken = changed(taken, hold=Hold(capture=Capture.MANUAL, proven=(1,), asked_ms=asked_ms))
+    with pytest.raises(IllegalTransition):
+        apply(taken, TRIGGERS[trigger](AT, 1))
 
 
 def test_money_that_must_not_be_kept_is_given_back_or_before_a_person() -> None:

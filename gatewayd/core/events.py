@@ -18,6 +18,7 @@ from typing import Any
 
 from gatewayd.core.money import Currency
 from gatewayd.core.terms import (
+    Capture,
     Claim,
     CodeClass,
     GivenBack,
@@ -59,6 +60,8 @@ class Closing(StrEnum):
     FAILED = "failed"
     """The last answer was a definite no, and there is no other try."""
     EXPIRED = "expired"
+    NOT_CAPTURED = "not_captured"
+    """It was paid, and the shop did not say in time that it wants the money."""
 
 
 class Wrong(StrEnum):
@@ -71,6 +74,8 @@ class Wrong(StrEnum):
     REFERENCE = "reference"
     ALREADY = "already"
     """Verified before we ever asked, where that cannot be trusted."""
+    UNPAID = "unpaid"
+    """The bank, asked without being bidden to take anything, says that nobody paid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +109,25 @@ class Created(Event):
     """Only these may be used; empty: any."""
     methods: tuple[str, ...] = ()
     splits: tuple[Split, ...] = ()
+    capture: Capture = Capture.AUTOMATIC
+    face: str = ""
+    """The face that it came through, by its driver's name; empty: the shop's own API."""
     private: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureRequested(Event):
+    """The shop wants the money. A definite no to all that was in doubt spends its word."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureDue(Event):
+    """The shop has not captured yet, and will soon be too late."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureLapsed(Event):
+    """The shop did not say in time that it wants the money: whatever there is goes back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +265,14 @@ class Verified(AttemptEvent):
 
     receipt: Receipt
     private: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorized(AttemptEvent):
+    """It is proven that the money is there, and nobody has taken it: the shop may, for so long."""
+
+    capture_by_ms: int
+    """Afterwards it goes back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -387,6 +418,9 @@ KINDS: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
         Created,
+        CaptureRequested,
+        CaptureDue,
+        CaptureLapsed,
         CancelRequested,
         CancelRefused,
         Closed,
@@ -403,6 +437,7 @@ KINDS: dict[str, type[Event]] = {
         ClaimRejected,
         VerifyRequested,
         Verified,
+        Authorized,
         VerifyRefused,
         VerifyLost,
         Mismatched,

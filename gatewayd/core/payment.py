@@ -14,8 +14,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gatewayd.core import events as ev
+from gatewayd.core import holding
 from gatewayd.core.money import Currency
-from gatewayd.core.states import ANYWHERE, KEPT, TO_KEEP, TRANSITIONS, UNKNOWN, State
+from gatewayd.core.states import (
+    ANYWHERE,
+    KEPT,
+    TO_KEEP,
+    TRANSITIONS,
+    UNKNOWN,
+    IllegalTransition,
+    State,
+)
 from gatewayd.core.terms import (
     Claim,
     CodeClass,
@@ -30,10 +39,6 @@ from gatewayd.core.values import changed
 
 STRAY_MS: Final = 60_000
 """How long a request that was given up may lie about before the bank's server drops it too."""
-
-
-class IllegalTransition(Exception):
-    """A bug: this event cannot happen in this state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,15 +148,15 @@ class Payment:
     captured_ms: int | None = None
     """When an attempt was first captured."""
     refunded: int = 0
+    hold: holding.Hold | None = None
+    """What it has where it waits for its shop's word; None: what is paid is taken at once."""
     reviews: tuple[str, ...] = ()
     """Unresolved reasons for a person to look."""
 
     @property
     def kept(self) -> Attempt | None:
         """The attempt whose money is kept, if any."""
-        for (
-            attempt
-        ) in self.attempts:  # asked for some fifty times in a payment's life: no generator
+        for attempt in self.attempts:  # asked for fifty times in a payment's life: no generator
             if attempt.state in KEPT:
                 return attempt
         return None
@@ -170,6 +175,15 @@ class Payment:
     def takes_attempts(self) -> bool:
         """Whether a further attempt may begin: nothing is kept, and nothing in doubt might be."""
         return self.can_keep and not any(attempt.unknown for attempt in self.attempts)
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing may be taken before its shop says so."""
+        return self.hold is not None and self.hold.asked_ms is None
+
+    def may_verify(self, attempt: Attempt) -> bool:
+        """Whether the bank may be asked to confirm this attempt to keep it, as far as the shop's word goes."""
+        return self.hold is None or holding.may_verify(self.hold, settles=attempt.settles)
 
     @property
     def latest(self) -> Attempt | None:
@@ -208,6 +222,10 @@ def apply(payment: Payment | None, event: ev.Event, *, number: int = 0) -> Payme
             return changed(payment, version=version, attempts=(*payment.attempts, begun))
         case ev.AttemptEvent():
             return _at_attempt(payment, event, version)
+        case ev.CaptureRequested() | ev.CaptureDue() | ev.CaptureLapsed():
+            over = bool(payment.closed or payment.stopping or payment.captured_ms)
+            hold = holding.worded(payment.hold, event, over=over)
+            return changed(payment, version=version, hold=hold, stopping=hold.lapsed)
         case ev.CancelRequested():
             if payment.closed or payment.stopping or payment.captured_ms is not None:
                 raise IllegalTransition("CancelRequested again, or on a payment that has ended")
@@ -269,6 +287,7 @@ def _created(event: ev.Created, number: int) -> Payment:
         gateways=event.gateways,
         methods=event.methods,
         splits=event.splits,
+        hold=holding.begun(event),
         payer=_payer(payer) if payer else None,
         description=private.get("description", ""),
         metadata=private.get("metadata"),
@@ -297,7 +316,9 @@ def _at_attempt(payment: Payment, event: ev.AttemptEvent, version: int) -> Payme
         or any(other.kept or other.state is State.VERIFYING for other in payment.attempts)
     ):
         raise IllegalTransition("a second attempt would be kept, or one of a payment that is over")
-    was = attempt.state
+    if payment.hold is not None or trigger in holding.BY_WORD:
+        holding.check(payment.hold, event, attempt.state, settles=attempt.settles)
+    was, before = attempt.state, attempt
     if state is not was:
         attempt = changed(attempt, state=state, changed_ms=event.at_ms)
     after = _after(attempt, event, was)
@@ -316,9 +337,21 @@ def _at_attempt(payment: Payment, event: ev.AttemptEvent, version: int) -> Payme
             reviews = reviews if lost in reviews else (*reviews, lost)
         case _:
             pass
-    return changed(
+    moved = changed(
         payment, version=version, attempts=attempts, captured_ms=captured_ms, reviews=reviews
     )
+    if payment.hold is None:
+        return moved
+    asked_ms = before.asked_ms or before.handed_ms or before.began_ms
+    hold = holding.after(
+        payment.hold,
+        event,
+        (was, after.state),
+        amount=payment.amount,
+        paid_from_ms=asked_ms if isinstance(event, ev.Asked) else event.at_ms,
+        others=(other.state for other in attempts if other.number != after.number),
+    )
+    return changed(moved, hold=hold)
 
 
 def _after(attempt: Attempt, event: ev.AttemptEvent, was: State) -> Attempt:

@@ -13,6 +13,9 @@ never acts. The rules that it keeps:
 * Every attempt with a payer is asked for before its time is over, where its bank can be asked. A bank that can only
   be asked by a verify is asked only while the payment could keep what it finds.
 * A bank that gives back by itself and can be asked is asked once more after its time: what it still has then is held.
+* What waits for its shop's word is not verified to be kept, or not settled, before the word; it is proven by what takes
+  nothing, its shop is warned, and in time before the bank's own end it is stopped, and given back where the bank would
+  keep it.
 * Nothing is expired while anything is in doubt.
 """
 
@@ -21,10 +24,33 @@ from dataclasses import dataclass
 from typing import Final
 
 from gatewayd.core import events as ev
+from gatewayd.core.actions import (
+    Action,
+    Inquire,
+    Note,
+    Refund,
+    Reverse,
+    Settle,
+    TakeReference,
+    Verify,
+)
+from gatewayd.core.holding import DENIALS, Hold, window_ms
 from gatewayd.core.payment import Attempt, Payment
 from gatewayd.core.settings import EngineSettings
 from gatewayd.core.states import State
-from gatewayd.core.terms import AddressedBy, Ask, CodeClass, IfUnverified, Traits
+from gatewayd.core.terms import AddressedBy, Ask, Capture, CodeClass, IfUnverified, Traits
+
+__all__ = [
+    "Action",
+    "Inquire",
+    "Note",
+    "Refund",
+    "Reverse",
+    "Settle",
+    "TakeReference",
+    "Verify",
+    "plan",
+]
 
 SECOND_LEFT_MS: Final = 60_000
 """How long before its own deadline a second attempt stops waiting for the first."""
@@ -51,53 +77,6 @@ _STILL: Final = frozenset(
 )
 """Nothing is done about these by itself any more."""
 _STILL_OR_AWAY: Final = _STILL | {State.WITH_PAYER, State.VERIFIED, State.SETTLED}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
-    """Something to do for a payment, not before `due_ms`."""
-
-    due_ms: int
-    attempt: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verify(Action):
-    """Ask the bank to confirm."""
-
-    purpose: ev.Purpose
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TakeReference(Action):
-    """Take hold of the claim's reference, so that no other payment can use it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settle(Action):
-    """Ask the bank to pay out."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reverse(Action):
-    """Ask the bank to give all of it back."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refund(Action):
-    """Ask the bank to refund what it does not reverse."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inquire(Action):
-    """Ask the bank without changing anything."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Note(Action):
-    """Nothing to ask: write this down. Its time is set when it is written."""
-
-    event: ev.Event
 
 
 def plan(
@@ -147,7 +126,12 @@ class _View:
         if any(attempt.unknown for attempt in payment.attempts):
             return
         if payment.stopping:
-            yield self._close(ev.Closing.CANCELLED_BY_SHOP, self.now_ms)
+            lapsed = payment.hold is not None and payment.hold.lapsed
+            why = ev.Closing.NOT_CAPTURED if lapsed else ev.Closing.CANCELLED_BY_SHOP
+            yield self._close(why, self.now_ms)
+            return
+        if payment.hold is not None and payment.hold.authorized_ms is not None:
+            yield self._close(ev.Closing.FAILED, self.now_ms)  # what could be captured is gone
             return
         latest = payment.latest
         if (
@@ -209,7 +193,10 @@ class _View:
             case Ask.INQUIRY if due_ms is not None and (can_keep or held):
                 yield Inquire(due_ms=due_ms, attempt=attempt.number)
             case Ask.VERIFY if (
-                due_ms is not None and can_keep and not self._another_unknown(attempt)
+                due_ms is not None
+                and can_keep
+                and self.payment.may_verify(attempt)
+                and not self._another_unknown(attempt)
             ):
                 yield Verify(due_ms=due_ms, attempt=attempt.number, purpose=ev.Purpose.KEEP)
             case _:
@@ -274,6 +261,8 @@ class _View:
                 return  # it may have taken effect already: what becomes of it waits for the other
             if another_first:
                 yield self._let_go(attempt, traits, verify_by_ms - SECOND_LEFT_MS, verify_by_ms)
+            elif payment.hold is not None and not payment.may_verify(attempt):
+                yield from self._waiting(attempt, traits, payment.hold)
             elif not attempt.explained and self.now_ms >= verify_by_ms:
                 yield self._let_go(attempt, traits, self.now_ms, verify_by_ms)
             elif traits.addressed_by is AddressedBy.REFERENCE and not attempt.reference_taken:
@@ -282,7 +271,7 @@ class _View:
                 yield self._verify(attempt, ev.Purpose.KEEP)
         elif not attempt.explained and not held:
             yield self._lapse(attempt, self.now_ms, verify_by_ms)
-        elif stopping and not another_first:
+        elif stopping and not another_first and payment.hold is None:
             yield self._verify(attempt, ev.Purpose.KEEP)  # proven first, then given back
         elif (
             attempt.explained
@@ -311,8 +300,58 @@ class _View:
             elif attempt.captured:
                 yield Note(due_ms=self.now_ms, event=ev.CancelRefused(at_ms=self.now_ms))
                 return
-        if not attempt.captured:
+            elif self.payment.waits:
+                yield self._review(attempt, "money that the bank does not take back in time")
+                return
+        if attempt.captured:
+            return
+        if self.payment.hold is not None and self.payment.waits:
+            yield from self._until_word(attempt, traits, self.payment.hold)
+        else:
             yield Settle(due_ms=self._again_ms(attempt), attempt=attempt.number)
+
+    # --- what waits for its shop's word
+
+    def _waiting(self, attempt: Attempt, traits: Traits, hold: Hold) -> Iterator[Action]:
+        """An attempt that may be paid and must not be verified to be kept."""
+        if traits.addressed_by is AddressedBy.REFERENCE and not attempt.reference_taken:
+            yield TakeReference(due_ms=self.now_ms, attempt=attempt.number)
+        if hold.capture is Capture.MANUAL and attempt.number not in hold.proven:
+            if hold.denied.count(attempt.number) >= DENIALS:
+                yield self._reject(attempt)
+            elif traits.ask is Ask.INQUIRY:
+                yield Inquire(due_ms=self._prove_ms(attempt), attempt=attempt.number)
+        yield from self._until_word(attempt, traits, hold)
+
+    def _until_word(self, attempt: Attempt, traits: Traits, hold: Hold) -> Iterator[Action]:
+        """What there is to write down until the shop says that it wants the money, or is too late."""
+        number, by_ms = attempt.number, hold.capture_by_ms
+        if hold.authorized != number or by_ms is None:
+            since_ms = hold.since_ms if hold.since_ms is not None else attempt.changed_ms
+            by_ms = since_ms + window_ms(hold, traits)
+            proven = attempt.state is State.VERIFIED or number in hold.proven
+            manual = hold.capture is Capture.MANUAL
+            if manual and proven and not hold.authorized and self.now_ms < by_ms:
+                authorized = ev.Authorized(at_ms=self.now_ms, attempt=number, capture_by_ms=by_ms)
+                yield Note(due_ms=self.now_ms, attempt=number, event=authorized)
+        elif not hold.due_told and self.now_ms < by_ms:
+            due = ev.CaptureDue(at_ms=hold.warn_ms)
+            yield Note(due_ms=hold.warn_ms, event=due)
+        yield Note(due_ms=by_ms, event=ev.CaptureLapsed(at_ms=by_ms))
+
+    def _prove_ms(self, attempt: Attempt) -> int:
+        """When the bank of a claim is asked next without being bidden to take anything."""
+        claimed_ms = attempt.doubt_ms if attempt.doubt_ms is not None else attempt.changed_ms
+        if attempt.ask_now or attempt.asked_ms is None or attempt.asked_ms < claimed_ms:
+            return self.now_ms
+        first_ms = int(self.settings.repeat_first_seconds * 1000)
+        longest_ms = int(self.settings.repeat_max_seconds * 1000)
+        pause_ms = min(max(first_ms, attempt.asked_ms - claimed_ms), longest_ms)
+        return attempt.asked_ms + pause_ms
+
+    def _reject(self, attempt: Attempt) -> Note:
+        event = ev.ClaimRejected(at_ms=self.now_ms, attempt=attempt.number, why=ev.Wrong.UNPAID)
+        return Note(due_ms=self.now_ms, attempt=attempt.number, event=event)
 
     def _owed(self, attempt: Attempt, traits: Traits) -> Action:
         still_open = not attempt.reverse_refused and self._reverse_open(attempt, traits, 0)

@@ -9,6 +9,10 @@ from enum import StrEnum
 from typing import Final
 
 
+class IllegalTransition(Exception):
+    """A bug: this event cannot happen in this state."""
+
+
 class State(StrEnum):
     """Where an attempt stands."""
 
@@ -89,6 +93,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[str, State]]] = {
         "Asked:pending": State.IN_DOUBT,
         "Asked:unknown": State.IN_DOUBT,
         "Asked:reversed": State.GIVEN_BACK,
+        "Authorized": State.IN_DOUBT,
         "LeftToReview": State.IN_REVIEW,
         "Lapsed": State.LAPSED,
     },
@@ -102,6 +107,8 @@ TRANSITIONS: Final[Mapping[State, Mapping[str, State]]] = {
     },
     State.VERIFIED: {
         CLAIMED: State.VERIFIED,
+        "Authorized": State.VERIFIED,
+        "LeftToReview": State.IN_REVIEW,  # proven, not wanted, and the bank does not take it back
         "SettleRequested": State.SETTLING,
         "ReverseRequested": State.REVERSING,
     },

@@ -9,6 +9,7 @@ from enum import StrEnum
 from gatewayd.core.events import Closing
 from gatewayd.core.payment import Attempt, Payment
 from gatewayd.core.states import State
+from gatewayd.core.terms import Capture
 
 
 class Status(StrEnum):
@@ -45,6 +46,7 @@ _CLOSED = {
     Closing.GIVEN_UP: Status.FAILED,
     Closing.FAILED: Status.FAILED,
     Closing.EXPIRED: Status.EXPIRED,
+    Closing.NOT_CAPTURED: Status.EXPIRED,
 }
 _MONEY_OF_STATE = {
     State.STARTING: Money.NONE,
@@ -70,6 +72,8 @@ def status_of(payment: Payment) -> Status:
     kept = payment.kept
     if payment.captured_ms is not None and kept is None:
         return Status.REVERSED
+    if payment.hold is not None and is_authorized(payment):
+        return Status.AUTHORIZED
     if kept is not None:
         stopping = payment.stopping and not payment.stop_refused
         taken = kept.captured or payment.captured_ms is not None  # paid until it has gone back
@@ -79,6 +83,30 @@ def status_of(payment: Payment) -> Status:
     if any(attempt.unknown for attempt in payment.attempts):
         return Status.PROCESSING
     return Status.PENDING
+
+
+def is_authorized(payment: Payment) -> bool:
+    """Whether the shop may take the money: proven, not taken, and nothing has been asked for but its word."""
+    hold = payment.hold
+    if hold is None or not hold.authorized or hold.asked_ms is not None or payment.stopping:
+        return False
+    attempt = payment.attempt(hold.authorized)
+    return (
+        attempt is not None
+        and attempt.state in {State.IN_DOUBT, State.VERIFIED}
+        and not attempt.giving_back
+    )
+
+
+def is_claimed(payment: Payment) -> bool:
+    """Whether a face's payment is said to be paid and waits for its shop's verify: the customer may go."""
+    return (
+        payment.hold is not None
+        and payment.hold.capture is Capture.ON_VERIFY
+        and payment.waits
+        and payment.can_keep
+        and any(attempt.state is State.IN_DOUBT for attempt in payment.attempts)
+    )
 
 
 def money_of_attempt(attempt: Attempt) -> Money:
@@ -94,6 +122,8 @@ def money_of_attempt(attempt: Attempt) -> Money:
 
 def money_of(payment: Payment) -> Money:
     """The kept attempt's money, else the first of unknown, at_bank, returning, returned, none."""
+    if payment.hold is not None and is_authorized(payment):
+        return Money.AT_BANK
     kept = payment.kept
     if kept is not None:
         return money_of_attempt(kept)

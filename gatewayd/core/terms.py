@@ -55,6 +55,17 @@ class Method(StrEnum):
     CREDIT = "credit"
 
 
+class Capture(StrEnum):
+    """Whose word makes a payment's money ours."""
+
+    AUTOMATIC = "automatic"
+    """Nobody's: what is paid is taken at once."""
+    MANUAL = "manual"
+    """The shop's: what is paid is proven without being taken, and waits for its capture."""
+    ON_VERIFY = "on_verify"
+    """The shop's verify, as a face's callers know it: nothing is asked of the bank in its name before."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payer:
     """What the shop told us of its customer; all of it personal, none of it ever logged."""
@@ -275,6 +286,9 @@ class Traits:
     settles: bool = False
     """A verified payment is only proven; a settle takes the money."""
     refunds: bool = False
+    proves: bool = False
+    """A payment can be proven and given back without having been taken: by a verify that a settle follows, or by an
+    inquiry where nobody has verified."""
     lists_unverified: bool = False
     splits: bool = False
     payer_checks: frozenset[str] = frozenset()

@@ -147,7 +147,8 @@ class Acting:
         if reason:
             events.append(ev.ReviewRaised(at_ms=event.at_ms, reason=reason))
         after = attempt_of(apply(payment, event), attempt)
-        settles = after.state is State.VERIFIED and not after.captured and not payment.stopping
+        proven = after.state is State.VERIFIED and not after.captured
+        settles = proven and not payment.stopping and not payment.waits
         if settles:
             events.append(ev.SettleRequested(at_ms=event.at_ms, attempt=attempt))
         releases = reference_of(ours, gateway) if isinstance(event, ev.VerifyRefused) else ()

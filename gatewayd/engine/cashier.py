@@ -11,7 +11,7 @@ Rules:
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from gatewayd.core import events as ev
 from gatewayd.core import plan as pl
@@ -19,8 +19,8 @@ from gatewayd.core.money import Currency
 from gatewayd.core.payment import Attempt, Payment, allows, apply, attempt_of
 from gatewayd.core.settings import EngineSettings
 from gatewayd.core.states import State
-from gatewayd.core.status import FINAL, Status, status_of
-from gatewayd.core.terms import Ask, Split
+from gatewayd.core.status import FINAL, Status, is_claimed, status_of
+from gatewayd.core.terms import Ask, Capture, Split
 from gatewayd.core.values import changed
 from gatewayd.engine.acting import Acting
 from gatewayd.engine.deadlines import Deadlines
@@ -63,8 +63,17 @@ class Draft:
     gateways: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
     splits: tuple[Split, ...] = ()
+    capture: Capture = Capture.AUTOMATIC
+    face: str = ""
+    """The face that it comes through, by its driver's name."""
+    holds_order: bool = True
+    """Whether its order can have no other payment meanwhile."""
     private: Mapping[str, Any]
     """`payer`, `description` and `metadata`, as far as given."""
+
+
+_DONE: Final = frozenset({Status.PAID, Status.AUTHORIZED})
+"""The customer has done what there was to do."""
 
 
 class Cashier:
@@ -119,10 +128,13 @@ class Cashier:
             gateways=draft.gateways,
             methods=draft.methods,
             splits=draft.splits,
+            capture=draft.capture,
+            face=draft.face,
             private=draft.private,
         )
-        order = order_guard(draft.shop, draft.order_id, test=draft.test)
-        takes = (idempotency, order) if idempotency else (order,)
+        takes: tuple[Guard, ...] = (idempotency,) if idempotency else ()
+        if draft.holds_order:
+            takes += (order_guard(draft.shop, draft.order_id, test=draft.test),)
         ticket = self._records.append(number, event, takes=takes)
         ticket.when_done(lambda: self._tending.consider(number))  # also if its shop has hung up
         conflict = await self._records.wait(ticket)
@@ -220,7 +232,7 @@ class Cashier:
             await self._records.until(
                 number,
                 lambda now: (
-                    status_of(now) is not Status.PROCESSING
+                    (status_of(now) is not Status.PROCESSING or is_claimed(now))
                     and not self._tending.is_busy(number, attempt)
                 ),
                 self._engine.return_wait_seconds,
@@ -257,7 +269,7 @@ class Cashier:
         await self._records.unlocked(number)
         payment = self._records.get(number)
         status = status_of(payment)
-        if status is Status.PAID or status in FINAL:
+        if status in _DONE or status in FINAL or is_claimed(payment):
             return Back(payment)
         in_review = any(attempt.state is State.IN_REVIEW for attempt in payment.attempts)
         if status is not Status.PENDING or payment.stopping or in_review:
@@ -268,7 +280,8 @@ class Cashier:
         another = self._starting.another(payment)
         if latest.state is State.WITH_PAYER and latest.no is None:
             return Choice(payment, latest, another)
-        if another and self._offer_retry[payment.shop]:
+        offered = self._offer_retry[payment.shop] and not _is_of_a_face(payment)
+        if another and offered:
             return Offer(payment)
         self._close(number, ev.Closing.FAILED)
         return Back(payment)
@@ -298,7 +311,7 @@ class Cashier:
         """What there is to show after every earlier attempt that can be asked was asked; no answer is unknown."""
         view = await self._look(number)
         payment = self._records.get(number)
-        asked = [attempt.number for attempt in payment.attempts if self._can_be_asked(attempt)]
+        asked = [each.number for each in payment.attempts if self._can_be_asked(payment, each)]
         if not asked or isinstance(view, Back | Wait):
             return view
         try:
@@ -313,9 +326,11 @@ class Cashier:
         unanswered = any(self._is_unanswered(payment, attempt) for attempt in asked)
         return Wait(payment) if unanswered and not isinstance(view, Back) else view
 
-    def _can_be_asked(self, attempt: Attempt) -> bool:
-        traits = self._gateways[attempt.gateway].traits
-        return attempt.state is State.WITH_PAYER and traits.ask is not Ask.NOTHING
+    def _can_be_asked(self, payment: Payment, attempt: Attempt) -> bool:
+        ask = self._gateways[attempt.gateway].traits.ask
+        if ask is Ask.VERIFY and not payment.may_verify(attempt):
+            return False
+        return attempt.state is State.WITH_PAYER and ask is not Ask.NOTHING
 
     async def _ask(self, number: int, attempt: int) -> None:
         """Begin to ask this attempt's bank without its payer; one that is asked by a verify waits for its turn."""
@@ -327,7 +342,7 @@ class Cashier:
         await self._records.unlocked(number)
         payment, now_ms = self._records.get(number), self._deadlines.now_ms()
         if self._tending.is_busy(number, attempt) or not self._can_be_asked(
-            attempt_of(payment, attempt)
+            payment, attempt_of(payment, attempt)
         ):
             return
         action: pl.Action = pl.Inquire(due_ms=now_ms, attempt=attempt)
@@ -347,3 +362,8 @@ class Cashier:
         self._records.append(number, event)
         tell(self._log, event, number)
         self._tending.consider(number)
+
+
+def _is_of_a_face(payment: Payment) -> bool:
+    """Whether it came through a face, whose customers go back to their shop after one try."""
+    return payment.hold is not None and payment.hold.capture is Capture.ON_VERIFY

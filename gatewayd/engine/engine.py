@@ -13,6 +13,7 @@ from gatewayd.core.payment import Payment
 from gatewayd.core.settings import ServiceSettings
 from gatewayd.core.status import Status
 from gatewayd.engine.acting import Acting
+from gatewayd.engine.capturing import Capturing
 from gatewayd.engine.cashier import Cashier
 from gatewayd.engine.deadlines import Deadlines
 from gatewayd.engine.gateway import GatewaySettings
@@ -150,6 +151,16 @@ class Engine:
             engine=service.engine,
             same_token_seconds=service.web.same_token_seconds,
             offer_retry={shop.name: shop.offer_retry for shop in service.shops},
+        )
+        self.capturing = Capturing(
+            records=self.records,
+            tending=self.tending,
+            acting=self.acting,
+            gateways=self.gateways,
+            clock=clock,
+            deadlines=self.deadlines,
+            log=log,
+            settings=service.engine,
         )
         self.operating = Operating(
             records=self.records,

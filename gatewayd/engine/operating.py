@@ -206,7 +206,7 @@ class Operating:
             return pl.Inquire(due_ms=now_ms, attempt=attempt.number)
         known = ask is Ask.VERIFY if attempt.claim is None else self._is_claimed(attempt)
         others = any(each.unknown for each in payment.attempts if each is not attempt)
-        if known and payment.can_keep and not others:
+        if known and payment.can_keep and payment.may_verify(attempt) and not others:
             return pl.Verify(due_ms=now_ms, attempt=attempt.number, purpose=ev.Purpose.KEEP)
         return None
 

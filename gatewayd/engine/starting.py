@@ -12,7 +12,16 @@ from typing import Final
 from gatewayd.core import events as ev
 from gatewayd.core.payment import Payment
 from gatewayd.core.settings import EngineSettings, PaymentSettings
-from gatewayd.core.terms import AddressedBy, CodeClass, Lost, Method, Operation, Redirect, Refusal
+from gatewayd.core.terms import (
+    AddressedBy,
+    Capture,
+    CodeClass,
+    Lost,
+    Method,
+    Operation,
+    Redirect,
+    Refusal,
+)
 from gatewayd.engine.acting import Acting
 from gatewayd.engine.deadlines import Deadlines
 from gatewayd.engine.drive import drive
@@ -92,6 +101,7 @@ class Starting:
             methods=payment.methods,
             checks=_checks(payment),
             splits=bool(payment.splits),
+            proves=payment.hold is not None and payment.hold.capture is Capture.MANUAL,
         )
 
     def eligible_for(
@@ -104,8 +114,9 @@ class Starting:
         methods: tuple[str, ...] = (),
         checks: frozenset[str] = frozenset(),
         splits: bool = False,
+        proves: bool = False,
     ) -> frozenset[str]:
-        """The same for a payment that is not made yet."""
+        """The same for a payment that is not made yet; `proves`: without taking what is paid."""
         wanted = frozenset(Method(method) for method in methods)
         found = []
         for name in self._shop_gateways[shop]:
@@ -119,6 +130,7 @@ class Starting:
                 and (not wanted or wanted & traits.methods)
                 and checks <= traits.payer_checks
                 and (traits.splits or not splits)
+                and (traits.proves or not proves)
             ):
                 found.append(name)
         return frozenset(found)

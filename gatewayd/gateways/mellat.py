@@ -77,6 +77,7 @@ TRAITS: Final = Traits(
     addressed_by=AddressedBy.REFERENCE,
     first_already=FirstAlready.REVIEW,
     settles=True,
+    proves=True,
     refunds=True,
 )
 

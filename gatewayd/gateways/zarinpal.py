@@ -162,6 +162,7 @@ class Zarinpal:
             ask=Ask.INQUIRY,
             addressed_by=AddressedBy.TOKEN,
             first_already=FirstAlready.ACCEPT,
+            proves=True,
             refunds=self.access_token is not None,
             lists_unverified=True,
             splits=True,

@@ -156,6 +156,7 @@ def _traits(amount_max: int, *, gives_back: bool) -> Traits:
         ask=Ask.INQUIRY,
         addressed_by=AddressedBy.TOKEN,
         first_already=FirstAlready.ACCEPT,
+        proves=True,
         refunds=gives_back,
         splits=True,
         payer_checks=frozenset({"national_id", "allowed_cards"}),

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from gatewayd.core.events import Event
-from gatewayd.core.payment import IllegalTransition, Payment, apply
+from gatewayd.core.payment import Payment, apply
+from gatewayd.core.states import IllegalTransition
 from gatewayd.core.status import HOLDS_ORDER, needs_review, status_of
 from gatewayd.journal import codec
 from gatewayd.journal.store import (

@@ -16,7 +16,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from gatewayd.core import events as ev
-from gatewayd.core.payment import Attempt, IllegalTransition, Payment, apply, attempt_of
+from gatewayd.core.payment import Attempt, Payment, apply, attempt_of
+from gatewayd.core.states import IllegalTransition
 from gatewayd.core.status import FINAL, Status, needs_review, status_of
 from gatewayd.core.terms import AddressedBy, Operation, Traits
 from gatewayd.journal import codec

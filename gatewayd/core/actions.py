@@ -1,0 +1,52 @@
+"""What can be done for a payment: what `plan` answers with, and what the engine's hands carry out."""
+
+from dataclasses import dataclass
+
+from gatewayd.core import events as ev
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """Something to do for a payment, not before `due_ms`."""
+
+    due_ms: int
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verify(Action):
+    """Ask the bank to confirm."""
+
+    purpose: ev.Purpose
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeReference(Action):
+    """Take hold of the claim's reference, so that no other payment can use it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle(Action):
+    """Ask the bank to pay out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reverse(Action):
+    """Ask the bank to give all of it back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund(Action):
+    """Ask the bank to refund what it does not reverse."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inquire(Action):
+    """Ask the bank without changing anything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note(Action):
+    """Nothing to ask: write this down. Its time is set when it is written."""
+
+    event: ev.Event

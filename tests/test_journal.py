@@ -268,7 +268,7 @@ def test_every_change_of_the_public_status_leaves_a_notice(desk: Desk) -> None:
     desk.verified(1)
     at_ms = FIRST_MS + 1
     assert [
-        Notice(1, "main", "payment.pending", at_ms),
+        Notice(1, "main", "payment.created", at_ms),
         Notice(4, "main", "payment.processing", at_ms + 70_000),
         Notice(7, "main", "payment.paid", at_ms + 70_400),
     ] == [told.notice for told in desk.store.notices(0, None, MANY)]

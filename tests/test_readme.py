@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from gatewayd import cli, cli_journal, cli_operators
+from gatewayd.core.news import NEWS
 from gatewayd.core.secret import Secret
 from gatewayd.core.settings import ShopKey, ShopSettings
 from gatewayd.core.status import Status
@@ -108,6 +109,12 @@ def test_every_status_has_its_row() -> None:
 def test_every_field_of_a_new_payment_has_its_row() -> None:
     known = set(PaymentBody.__dataclass_fields__)
     assert known == _first_cells("| field | meaning |")
+
+
+def test_every_type_of_event_has_its_row() -> None:
+    (table,) = [part for part in TEXT.split("\n\n") if part.startswith("| type | told when |")]
+    told = re.findall(r"`([a-z]+\.[a-z_]+)`", table)
+    assert sorted(NEWS) == sorted(told)
 
 
 def test_every_script_of_the_simulated_payers_has_its_row() -> None:
@@ -278,7 +285,7 @@ async def test_every_curl_example_works_in_its_order(stage: DemoStage) -> None:
             if created is None:
                 created = await answer.json()
                 payment_id = created["id"]
-    assert [201, 201, 200, 200, 200, 200, 201, 204] == statuses
+    assert [201, 201, 200, 200, 200, 200, 200, 201, 204] == statuses
     assert created is not None
     sample = json.loads(blocks("json")[0])
     assert list(sample) == list(created)

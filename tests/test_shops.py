@@ -60,6 +60,7 @@ CALLS = {
     ("GET", "/v1/payments/pay_1"): Scope.PAYMENTS_READ,
     ("POST", "/v1/payments/pay_1/cancel"): Scope.PAYMENTS_WRITE,
     ("GET", "/v1/gateways"): Scope.GATEWAYS_READ,
+    ("GET", "/v1/events"): Scope.EVENTS_READ,
 }
 
 

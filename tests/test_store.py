@@ -269,7 +269,7 @@ def test_a_guard_that_no_store_could_keep_cannot_be_made(text: str) -> None:
 
 
 async def test_notices_are_numbered_in_order_and_read_in_pages(kept: Kept) -> None:
-    main, other = (Notice(1, shop, "payment.pending", NOW_MS) for shop in ("main", "other"))
+    main, other = (Notice(1, shop, "payment.created", NOW_MS) for shop in ("main", "other"))
     paid = Notice(2, "main", "payment.paid", NOW_MS + 1)
     kept.store.write([append(7, 1, notices=[main]), append(8, 1, notices=[other])])
     kept.store.write([append(7, 2, notices=[paid])])

@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
+from gatewayd.core.news import status_told
 from gatewayd.core.payment import Payment
 from gatewayd.core.settings import ServiceSettings
 from gatewayd.core.status import Status
@@ -220,10 +221,12 @@ class Engine:
             task.cancel()
 
     def _noticed(self, payment: Payment, notice: Notice) -> None:
-        attempt = payment.kept or payment.latest
-        status = Status(notice.type.removeprefix("payment."))
+        status = status_told(notice.type)
+        if status is None:
+            return
         if status is Status.PAID:
             self.habits.paid(payment)
+        attempt = payment.kept or payment.latest
         self._on_status(status, attempt.gateway if attempt else "", payment.amount)
 
     def _is_finished(self, payment: Payment) -> bool:

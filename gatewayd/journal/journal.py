@@ -8,7 +8,8 @@ One synchronous class; whoever runs it moves batches to a store and tells it wha
   locked, and everything else for it waits. Versions are given when an append is queued.
 * Only open payments live in memory; a finished one is forgotten once its last event has landed, and read again when
   somebody needs it.
-* Every change of a public status leaves a notice for whoever is to be told, in the same transaction.
+* Every change of a public status, and of whether a person is needed, leaves a notice for whoever is to be told, in the
+  same transaction.
 """
 
 from collections import deque
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from gatewayd.core.events import Event
+from gatewayd.core.news import REVIEW_RAISED, REVIEW_RESOLVED, news_of
 from gatewayd.core.payment import Payment, apply
 from gatewayd.core.states import IllegalTransition
 from gatewayd.core.status import HOLDS_ORDER, needs_review, status_of
@@ -201,6 +203,7 @@ class Journal:
         assert not entry.locked, "decisions about a locked payment must wait"
         payment = entry.payment
         before = status = status_of(payment) if payment else None
+        in_review = payment is not None and needs_review(payment)
         rows: list[Row] = []
         notices: list[Notice] = []
         for event in events:
@@ -208,10 +211,12 @@ class Journal:
             rows.append(self._row(payment.version, event))
             after = status_of(payment)
             if after is not status:
+                notices.append(_notice(payment, news_of(status, after), event.at_ms))
                 status = after
-                notices.append(
-                    Notice(payment.version, payment.shop, f"payment.{status}", event.at_ms)
-                )
+            if needs_review(payment) is not in_review:
+                in_review = not in_review
+                news = REVIEW_RAISED if in_review else REVIEW_RESOLVED
+                notices.append(_notice(payment, news, event.at_ms))
         assert payment is not None, "an append has events"
         is_open = not self._is_finished(payment)
         if before in HOLDS_ORDER and status not in HOLDS_ORDER:
@@ -363,6 +368,10 @@ def search_of(payment: Payment) -> Search:
         created_ms=payment.created_ms,
         needs_review=needs_review(payment),
     )
+
+
+def _notice(payment: Payment, news: str, at_ms: int) -> Notice:
+    return Notice(payment.version, side(payment.shop, test=payment.test), news, at_ms)
 
 
 def side(shop: str, *, test: bool) -> str:

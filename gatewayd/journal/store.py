@@ -73,12 +73,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A change of a payment's public status, for whoever is to be told: shops, by webhook and event list."""
+    """What is to be told of a payment: to shops, by webhook and event list."""
 
     version: int
     shop: str
+    """Whose, with `/test` where it is about a test payment."""
     type: str
-    """`payment.paid` and the like."""
+    """`payment.paid` and the like, out of `core.news`."""
     at_ms: int
 
 

@@ -16,6 +16,8 @@ from gatewayd.journal.journal import replay, side
 from gatewayd.journal.store import GuardKind, Holder, TooSlow
 from gatewayd.web.asked import Request
 from gatewayd.web.bodies import read_object, read_payment
+from gatewayd.web.events import list_events
+from gatewayd.web.lists import read_limit
 from gatewayd.web.once import guard_of, once, required
 from gatewayd.web.ports import ENGINE, LOAD, PAST, SERVICE, SHOPS, TALLY, WHY_NOT
 from gatewayd.web.problems import NAME_CHARS_MAX, FieldError, Problem, invalid, invalid_fields
@@ -26,8 +28,6 @@ from gatewayd.web.times import read_time
 
 SEARCHED_SECONDS: Final = 1.0
 """How long a list waits for the payments that its shop made just now."""
-LIST_LIMIT_DEFAULT: Final = 10
-LIST_LIMIT_MAX: Final = 100
 RETRY_AFTER_SECONDS: Final = 5
 _ID: Final = re.compile(r"pay_([1-9][0-9]{0,14})\Z")
 
@@ -157,7 +157,7 @@ async def list_payments(request: Request) -> web.Response:
     for name in query:
         if name not in _FILTERS:
             raise invalid(name[:NAME_CHARS_MAX], "there is no such filter")
-    limit = _limit(query.get("limit"))
+    limit = read_limit(query.get("limit"))
     after = query.get("starting_after")
     with suppress(TimeoutError):  # a disk that is late costs a fresh row, not the list
         async with asyncio.timeout(SEARCHED_SECONDS):
@@ -237,14 +237,6 @@ def _location(payment: Payment) -> dict[str, str]:
     return {"Location": f"/v1/payments/{public_id(payment.number)}"}
 
 
-def _limit(text: str | None) -> int:
-    if text is None:
-        return LIST_LIMIT_DEFAULT
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= LIST_LIMIT_MAX:
-        raise invalid("limit", f"must be 1 to {LIST_LIMIT_MAX}")
-    return int(text)
-
-
 def _status(text: str | None) -> str | None:
     if text is not None and text not in set(Status):
         raise invalid("status", f"must be one of {', '.join(Status)}")
@@ -266,6 +258,7 @@ def routes() -> list[web.RouteDef]:
         web.get("/v1/payments/{id}", get_payment),
         web.post("/v1/payments/{id}/cancel", cancel_payment),
         web.get("/v1/gateways", list_gateways),
+        web.get("/v1/events", list_events),
         web.get("/livez", live),
         web.get("/readyz", ready),
     ]

@@ -8,7 +8,7 @@ from aiohttp import web
 from gatewayd.core.payment import Payment
 from gatewayd.core.settings import ServiceSettings
 from gatewayd.engine.engine import Engine
-from gatewayd.journal.store import GuardKind, Holder, Row
+from gatewayd.journal.store import GuardKind, Holder, Row, Told
 from gatewayd.web.load import Load
 from gatewayd.web.registered import Registered
 from gatewayd.web.shops import Shops
@@ -22,6 +22,9 @@ class Past(Protocol):
 
     async def holder(self, kind: GuardKind, key: str) -> Holder | None:
         """Who has this guard; None if it is free."""
+
+    async def notices(self, after_seq: int, shop: str | None, limit: int) -> list[Told]:
+        """What is to be told, in order, after the one numbered `after_seq`."""
 
     async def find(
         self,

@@ -7,7 +7,7 @@ The rules that it holds the engine to:
 * At most one attempt of a payment is kept, and no bank's payment by two.
 * Nothing is called paid before the bank's own book says that the money is ours.
 * No call that can move money leaves before its request has landed.
-* Every change of a public status left its notice, in the same transaction.
+* Every change of a public status, and of whether a person is needed, left its notice, in the same transaction.
 * Nobody outside is shown what has not landed, and nobody is shown less than before.
 """
 
@@ -91,6 +91,7 @@ class Oracle:
                 self._references[guard.kind, guard.key] = number
         payment = self.payments.get(number)
         status = status_of(payment) if payment else None
+        reviewed = payment is not None and needs_review(payment)
         expected: list[tuple[int, str]] = []
         was_paid = status is Status.PAID
         for row in append.rows:
@@ -100,8 +101,13 @@ class Oracle:
             after = status_of(payment)
             if after is not status:
                 self._changed(number, status, after)
-                expected.append((row.version, f"payment.{after}"))
+                word = ("reopened" if status else "created") if after is Status.PENDING else after
+                expected.append((row.version, f"payment.{word}"))
                 status = after
+            if needs_review(payment) is not reviewed:
+                reviewed = not reviewed
+                looked = "raised" if reviewed else "resolved"
+                expected.append((row.version, f"payment.review_{looked}"))
         if payment is None:
             return
         if status is Status.PAID and not was_paid:

@@ -1,0 +1,42 @@
+"""What shops are told of, by webhook and in their list of events: names that are never changed once they are out.
+
+A change of a payment's public status is news, and so is a person's being needed or having looked. The name is a past
+participle of what happened, mostly the status itself.
+"""
+
+from typing import Final
+
+from gatewayd.core.status import Status
+
+CREATED: Final = "payment.created"
+REOPENED: Final = "payment.reopened"
+"""It was processing, and the bank's word was that nothing is paid: the customer can still pay."""
+REVIEW_RAISED: Final = "payment.review_raised"
+REVIEW_RESOLVED: Final = "payment.review_resolved"
+
+_OF_STATUS: Final = {status: f"payment.{status}" for status in Status}
+_STATUS_OF: Final = {name: status for status, name in _OF_STATUS.items()} | {
+    CREATED: Status.PENDING,
+    REOPENED: Status.PENDING,
+}
+
+NEWS: Final = (
+    CREATED,
+    REOPENED,
+    *(name for status, name in _OF_STATUS.items() if status is not Status.PENDING),
+    REVIEW_RAISED,
+    REVIEW_RESOLVED,
+)
+"""All that a webhook can be asked for."""
+
+
+def news_of(before: Status | None, after: Status) -> str:
+    """What a payment's change from one public status to another is called; None is before it was there."""
+    if after is Status.PENDING:
+        return CREATED if before is None else REOPENED
+    return _OF_STATUS[after]
+
+
+def status_told(name: str) -> Status | None:
+    """The status that this news tells of; None if it is about something else."""
+    return _STATUS_OF.get(name)

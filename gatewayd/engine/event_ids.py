@@ -1,0 +1,26 @@
+"""What an event that shops are told of is called: its place in the order of all, and a digest of what it is about.
+
+The place makes it a cursor. The digest keeps it from ever naming two things: a journal that was restored from a backup
+gives places a second time, and a receiver that has seen an id would drop what is new.
+"""
+
+import hashlib
+import re
+from typing import Final
+
+from gatewayd.journal.store import Told
+
+_ID: Final = re.compile(r"evt_([1-9][0-9]{0,17})_([0-9a-f]{8})\Z")
+
+
+def event_id(told: Told) -> str:
+    """`evt_1042_6fe21a77`"""
+    notice = told.notice
+    text = f"{told.number}|{notice.version}|{notice.type}|{notice.at_ms}"
+    return f"evt_{told.seq}_{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}"
+
+
+def place_of(text: str) -> int | None:
+    """The place that an id names; None for what is no id. Whether it is that event's, its own `event_id` says."""
+    found = _ID.match(text)
+    return int(found[1]) if found else None

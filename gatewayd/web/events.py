@@ -1,0 +1,64 @@
+"""What happened to a shop's payments, in order: the objects that webhooks carry, for whoever missed some.
+
+The order is that of the journal's disk, where one writer gives the places: an event that a reader can see is never
+followed by one with a lower place, so that a cursor passes nothing over.
+"""
+
+from typing import Any
+
+from aiohttp import web
+
+from gatewayd.core.payment import Payment
+from gatewayd.core.settings import Scope
+from gatewayd.engine.event_ids import event_id, place_of
+from gatewayd.engine.links import Links
+from gatewayd.journal.journal import replay, side
+from gatewayd.journal.store import Told
+from gatewayd.web.lists import read_limit
+from gatewayd.web.ports import ENGINE, PAST, SHOPS
+from gatewayd.web.problems import NAME_CHARS_MAX, invalid
+from gatewayd.web.render import json_answer, payment_object, when
+
+
+async def list_events(request: web.Request) -> web.Response:
+    """`GET /v1/events`"""
+    caller = request.app[SHOPS].caller(request, Scope.EVENTS_READ)
+    for name in request.query:
+        if name not in {"after", "limit"}:
+            raise invalid(name[:NAME_CHARS_MAX], "there is no such filter")
+    limit, whose = read_limit(request.query.get("limit")), side(caller.shop.name, test=caller.test)
+    past, links = request.app[PAST], request.app[ENGINE].links
+    after = request.query.get("after")
+    seq = (await told_of(request, whose, after, "after")).seq if after is not None else 0
+    found = await past.notices(seq, whose, limit + 1)
+    data = [event_object(told, await _as_of(request, told), links) for told in found[:limit]]
+    return json_answer(
+        {"object": "list", "data": data, "has_more": len(found) > limit, "url": "/v1/events"}
+    )
+
+
+def event_object(told: Told, payment: Payment, links: Links) -> dict[str, Any]:
+    """The event; `payment` is the payment as it was then."""
+    return {
+        "id": event_id(told),
+        "object": "event",
+        "type": told.notice.type,
+        "created_at": when(told.notice.at_ms),
+        "data": payment_object(payment, links),
+    }
+
+
+async def told_of(request: web.Request, whose: str, text: str, name: str) -> Told:
+    """The event of this id if it is this shop's; Problem 422 that names the field for any other."""
+    seq = place_of(text)
+    found = await request.app[PAST].notices(seq - 1, whose, 1) if seq is not None else []
+    if not found or event_id(found[0]) != text:
+        raise invalid(name, "is no event of this shop's; begin again without it")
+    return found[0]
+
+
+async def _as_of(request: web.Request, told: Told) -> Payment:
+    rows = await request.app[PAST].rows(told.number)
+    payment = replay(told.number, rows[: told.notice.version])
+    assert payment is not None, "a notice lands with its events"
+    return payment

@@ -102,12 +102,34 @@ async def test_a_shop_may_want_no_offers() -> None:
 
 
 @on_virtual_time
-async def test_where_no_other_gateway_is_left_a_decline_is_the_end() -> None:
+async def test_where_no_other_gateway_is_left_a_declined_payer_may_try_the_same_again() -> None:
     async with Shop("saman") as shop:
         number = await shop.create()
         view = await shop.come_back(shop.go(await shop.arrive(number), Outcome.DECLINE))
-        assert isinstance(view, Back)
+        assert isinstance(view, Offer)
+        assert not view.another
+        assert Status.PENDING is shop.status(number)
+        second = handed(await shop.engine.cashier.try_another(number))
+        assert isinstance(await shop.come_back(shop.go(second)), Back)
+        assert Status.PAID is shop.status(number)
+        shop.assert_settled(number)
+
+
+@pytest.mark.parametrize("end", ["gives up", "goes away"])
+@on_virtual_time
+async def test_a_declined_payment_fails_when_its_payer_gives_up_or_its_time_is_over(
+    end: str,
+) -> None:
+    async with Shop("saman") as shop:
+        number = await shop.create()
+        await shop.come_back(shop.go(await shop.arrive(number), Outcome.DECLINE))
+        if end == "gives up":
+            assert isinstance(await shop.engine.cashier.give_up(number), Back)
+        else:
+            await shop.wait(0.4 * HOUR)
+            assert isinstance(await shop.engine.cashier.arrive(number), Back)
         assert Status.FAILED is shop.status(number)
+        shop.assert_settled(number)
 
 
 @on_virtual_time
@@ -267,6 +289,7 @@ async def test_an_order_is_open_once_and_free_again_after_a_failure() -> None:
         with pytest.raises(AssertionError, match=f"number={first}"):
             await shop.create(order_id="o-1")
         await shop.come_back(shop.go(await shop.arrive(first), Outcome.DECLINE))
+        await shop.engine.cashier.give_up(first)
         second = await shop.create(order_id="o-1")
         await shop.pay(second)
         with pytest.raises(AssertionError, match=f"number={second}"):

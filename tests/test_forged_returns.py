@@ -5,7 +5,7 @@ import pytest
 from gatewayd.core.states import State
 from gatewayd.core.status import Status
 from gatewayd.core.terms import Operation
-from gatewayd.engine.views import Back, Choice, Offer, View
+from gatewayd.engine.views import Back, Choice, View
 from gatewayd.simulator.faults import Kind
 from gatewayd.simulator.payers import Outcome
 from tests.shop import Shop, on_virtual_time
@@ -161,8 +161,7 @@ async def test_a_return_that_lies_about_being_paid_is_never_paid(
     async with Shop(driver) as shop:
         number = await shop.create()
         back = shop.go(await shop.arrive(number), outcome)
-        view = await shop.come_back(back, **says_paid(shop, driver))
-        assert not isinstance(view, Offer)
+        await shop.come_back(back, **says_paid(shop, driver))
         assert Status.PAID is not shop.status(number)
         await shop.wait(3 * HOUR)
         assert shop.status(number) in {Status.FAILED, Status.EXPIRED, Status.CANCELLED}

@@ -8,8 +8,10 @@ from gatewayd.core import events as ev
 from gatewayd.core import plan as pl
 from gatewayd.core.payment import Payment, apply
 from gatewayd.core.settings import EngineSettings
+from gatewayd.core.states import State
 from gatewayd.core.status import Money, money_of
-from gatewayd.core.terms import Finding, Inquiry
+from gatewayd.core.terms import AddressedBy, Claim, CodeClass, Finding, Inquiry
+from gatewayd.core.values import changed
 from tests.histories import (
     CONTRACTS,
     HOUR,
@@ -33,8 +35,8 @@ def plan(payment: Payment, now_ms: int) -> pl.Action | None:
 
 
 def asked(payment: Payment, at_ms: int, finding: Finding) -> Payment:
-    inquiry = Inquiry(finding=finding)
-    return apply(payment, ev.Asked(at_ms=at_ms, attempt=1, inquiry=inquiry))
+    inquiry, silent = Inquiry(finding=finding), finding is Finding.UNKNOWN
+    return apply(payment, ev.Asked(at_ms=at_ms, attempt=1, inquiry=inquiry, silent=silent))
 
 
 def questions(payment: Payment, finding: Finding) -> tuple[list[int], pl.Action | None]:
@@ -235,7 +237,8 @@ def test_what_it_still_has_is_held_and_given_back_by_us(end: str) -> None:
 
 
 def test_what_it_still_has_after_a_return_in_doubt_was_let_go_is_found_too() -> None:
-    payment = further(not_wanted("asks", "closed"), "Returned:claim")
+    late_ms = HANDED + 40 * MINUTE
+    payment = further(not_wanted("asks", "closed"), "Returned:claim", at_ms=late_ms)
     note = plan(payment, LAST)
     assert isinstance(note, pl.Note)
     payment = apply(payment, note.event)
@@ -243,6 +246,37 @@ def test_what_it_still_has_after_a_return_in_doubt_was_let_go_is_found_too() -> 
     assert isinstance(action, pl.Inquire)
     found = asked(payment, action.due_ms, Finding.PAID)
     assert isinstance(plan(found, action.due_ms), pl.Verify)
+
+
+def test_a_bank_that_says_only_that_it_does_not_know_is_not_asked_again() -> None:
+    payment = lapsed(not_wanted("asks", "closed"))
+    at_ms = HANDED + LOOKED_BACK * SECOND
+    unknown = ev.Asked(at_ms=at_ms, attempt=1, inquiry=Inquiry(finding=Finding.UNKNOWN))
+    assert plan(apply(payment, unknown), at_ms) is None
+
+
+def test_nothing_is_given_back_by_a_reference_that_only_a_browser_brought() -> None:
+    """It may be another payment's: the bank's own word names this one's, and no other payment may hold it."""
+    replayed = Claim(outcome=CodeClass.OK, reference="of another")
+    contracts = {"asks": changed(CONTRACTS["asks"], addressed_by=AddressedBy.REFERENCE)}
+    payment = lapsed(not_wanted("asks", "closed"))
+    at_ms = HANDED + 40 * MINUTE
+    came = ev.Returned(
+        at_ms=at_ms, attempt=1, claim=replayed, standing=ev.Standing.CLAIM, digest="d"
+    )
+    payment = further(apply(payment, came), "Lapsed", at_ms=at_ms)
+    at_ms = HANDED + LOOKED_BACK * SECOND
+    inquiry = Inquiry(finding=Finding.PAID, reference="its own")
+    payment = apply(payment, ev.Asked(at_ms=at_ms, attempt=1, inquiry=inquiry))
+    claim = payment.attempts[0].claim
+    assert claim is not None
+    assert "its own" == claim.reference
+    take = pl.plan(payment, at_ms, contracts, EngineSettings())
+    assert pl.TakeReference(due_ms=at_ms, attempt=1) == take
+    taken = further(payment, "ReferenceTaken", at_ms=at_ms)
+    assert isinstance(pl.plan(taken, at_ms, contracts, EngineSettings()), pl.Verify)
+    asked_for = further(taken, "VerifyRequested:return", "Mismatched:already", at_ms=at_ms)
+    assert State.IN_REVIEW is asked_for.attempts[0].state
 
 
 def test_what_a_bank_calls_not_paid_after_its_time_is_nobodys_money() -> None:

@@ -393,6 +393,8 @@ class Asked(AttemptEvent):
     """The bank was asked without its payer; an answer that says nothing is journaled as unknown."""
 
     inquiry: Inquiry
+    silent: bool = False
+    """There was no answer at all."""
 
     @property
     def trigger(self) -> str:

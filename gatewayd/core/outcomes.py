@@ -109,7 +109,8 @@ def inquiry_event(outcome: Inquiry | Refusal | Lost, attempt: int, at_ms: int) -
     inquiry = Inquiry(finding=Finding.UNKNOWN)
     if isinstance(outcome, Inquiry):
         inquiry = changed(outcome, receipt=changed(outcome.receipt, card=None))
-    return ev.Asked(at_ms=at_ms, attempt=attempt, inquiry=inquiry)
+    silent = isinstance(outcome, Lost)
+    return ev.Asked(at_ms=at_ms, attempt=attempt, inquiry=inquiry, silent=silent)
 
 
 def _lost(outcome: object) -> Lost:

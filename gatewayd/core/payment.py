@@ -79,7 +79,9 @@ class Attempt:
     asks: int = 0
     asked_ms: int | None = None
     last_ask_lost: bool = False
-    """The last inquiry was left without an answer: a payment there is not ruled out."""
+    """The last inquiry was left without a usable answer: a payment there is not ruled out."""
+    last_ask_silent: bool = False
+    """…because there was none at all."""
     last_ask_pending: bool = False
     """The last inquiry found the payer at the bank: whatever the clock says, it may still be paid."""
     overdue: bool = False
@@ -472,8 +474,24 @@ def _next_claim(attempt: Attempt, at_ms: int) -> Attempt:
             reference_taken=False,
             doubt_ms=at_ms,
             tries=0,
+            overdue=False,
         )
-    return changed(attempt, claim=None, reference_taken=False, doubt_ms=None, tries=0)
+    return changed(
+        attempt, claim=None, reference_taken=False, doubt_ms=None, tries=0, overdue=False
+    )
+
+
+def _claimed_by_bank(attempt: Attempt, reference: str | None) -> Attempt:
+    """The attempt with what its bank says that it is verified by; a browser may have brought another's."""
+    claim = attempt.claim
+    if not reference or (claim is not None and claim.reference == reference):
+        return attempt
+    said = Claim(outcome=CodeClass.OK, reference=reference)
+    if claim is None or not attempt.reference_taken:
+        return changed(attempt, claim=said, reference_taken=False)
+    if any(each.reference == reference for each in attempt.waiting):
+        return attempt
+    return changed(attempt, waiting=(*attempt.waiting, said))
 
 
 def _asked(attempt: Attempt, event: ev.Asked, was: State) -> Attempt:
@@ -483,16 +501,15 @@ def _asked(attempt: Attempt, event: ev.Asked, was: State) -> Attempt:
         asked_ms=event.at_ms,
         ask_now=False,
         last_ask_lost=event.inquiry.finding is Finding.UNKNOWN,
+        last_ask_silent=event.silent,
         last_ask_pending=event.inquiry.finding is Finding.PENDING,
     )
     match event.inquiry.finding:
         case Finding.PAID | Finding.VERIFIED:
-            claim = asked.claim
-            if claim is None and event.inquiry.reference:
-                claim = Claim(outcome=CodeClass.OK, reference=event.inquiry.reference)
+            asked = _claimed_by_bank(asked, event.inquiry.reference)
             doubt_ms = asked.doubt_ms if asked.doubt_ms is not None else event.at_ms
             overdue = asked.overdue or was is State.LAPSED
-            return changed(asked, claim=claim, doubt_ms=doubt_ms, overdue=overdue, no=None)
+            return changed(asked, doubt_ms=doubt_ms, overdue=overdue, no=None)
         case Finding.NOT_PAID if asked.state in {State.WITH_PAYER, State.LAPSED}:
             no = Refusal(cause=CodeClass.NOT_PAID, code="", message="inquiry: not paid")
             return changed(asked, no=asked.no or no)

@@ -208,7 +208,7 @@ class _View:
     def _lapsed(self, attempt: Attempt, traits: Traits) -> Iterator[Action]:
         """What may be left behind: held money if the clock was wrong, and what a bank did not give back by itself."""
         if _looks_back(traits):
-            due_ms = self._look_back_ms(attempt)
+            due_ms = self._look_back_ms(attempt, traits)
         elif traits.unverified is IfUnverified.HELD and _may_be_paid(attempt):
             due_ms = self._next_ask_ms(attempt, traits, _lapses_ms(attempt, traits))
         else:
@@ -216,14 +216,15 @@ class _View:
         if due_ms is not None:
             yield Inquire(due_ms=due_ms, attempt=attempt.number)
 
-    def _look_back_ms(self, attempt: Attempt) -> int | None:
+    def _look_back_ms(self, attempt: Attempt, traits: Traits) -> int | None:
         """When a bank is asked what it did not give back by itself; None: it has answered, or never will."""
-        ended_ms = (attempt.returns_by_ms or attempt.changed_ms) - BANKS_RETURN_MS
+        said_ms = (attempt.returns_by_ms or 0) - BANKS_RETURN_MS
+        ended_ms = max(said_ms, _lapses_ms(attempt, traits))
         asked_ms = attempt.asked_ms
         if asked_ms is None or asked_ms < ended_ms + OVERDUE_MS:
             return ended_ms + OVERDUE_MS
         late_ms = asked_ms - ended_ms
-        if not attempt.last_ask_lost or late_ms >= OVERDUE_ASKED_MS:
+        if not attempt.last_ask_silent or late_ms >= OVERDUE_ASKED_MS:
             return None
         return asked_ms + max(ASK_AGAIN_MS, late_ms // 2)
 
@@ -265,7 +266,7 @@ class _View:
                 yield from self._waiting(attempt, traits, payment.hold)
             elif not attempt.explained and self.now_ms >= verify_by_ms:
                 yield self._let_go(attempt, traits, self.now_ms, verify_by_ms)
-            elif traits.addressed_by is AddressedBy.REFERENCE and not attempt.reference_taken:
+            elif _must_take(attempt, traits):
                 yield TakeReference(due_ms=self.now_ms, attempt=attempt.number)
             else:
                 yield self._verify(attempt, ev.Purpose.KEEP)
@@ -273,14 +274,16 @@ class _View:
             yield self._lapse(attempt, self.now_ms, verify_by_ms)
         elif stopping and not another_first and payment.hold is None:
             yield self._verify(attempt, ev.Purpose.KEEP)  # proven first, then given back
-        elif (
+        elif not (
             attempt.explained
             or traits.refunds
             or self._reverse_open(attempt, traits, REVERSE_ROOM_MS)
         ):
-            yield self._verify(attempt, ev.Purpose.GIVE_BACK)
-        else:
             yield self._review(attempt, "held money that came too late to be given back by us")
+        elif _must_take(attempt, traits):
+            yield TakeReference(due_ms=self.now_ms, attempt=attempt.number)
+        else:
+            yield self._verify(attempt, ev.Purpose.GIVE_BACK)
 
     def _kept(self, attempt: Attempt, traits: Traits) -> Iterator[Action]:
         if attempt.giving_back:
@@ -438,6 +441,11 @@ class _View:
 def _resolved(attempt: Attempt) -> bool:
     """Whether nothing more is expected of this attempt while its payment is open."""
     return attempt.state in _STILL or (attempt.state is State.WITH_PAYER and attempt.no is not None)
+
+
+def _must_take(attempt: Attempt, traits: Traits) -> bool:
+    """Whether another payment could be verified by what this attempt's claim is verified by."""
+    return traits.addressed_by is AddressedBy.REFERENCE and not attempt.reference_taken
 
 
 def _is_held(attempt: Attempt, traits: Traits) -> bool:

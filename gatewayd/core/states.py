@@ -132,7 +132,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[str, State]]] = {
         CLAIMED: State.VERIFYING_TO_RETURN,
         "Verified": State.OWED,
         "Mismatched": State.OWED,
-        "Mismatched:already": State.OWED,
+        "Mismatched:already": State.IN_REVIEW,
         "VerifyRefused": State.WITH_PAYER,
         "VerifyLost": State.IN_DOUBT,
     },

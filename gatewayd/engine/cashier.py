@@ -281,8 +281,8 @@ class Cashier:
         if latest.state is State.WITH_PAYER and latest.no is None:
             return Choice(payment, latest, another)
         offered = self._offer_retry[payment.shop] and not _is_of_a_face(payment)
-        if another and offered:
-            return Offer(payment)
+        if offered and self._starting.may_begin(payment):
+            return Offer(payment, another)
         self._close(number, ev.Closing.FAILED)
         return Back(payment)
 

@@ -135,10 +135,15 @@ class Starting:
                 found.append(name)
         return frozenset(found)
 
+    def may_begin(self, payment: Payment) -> bool:
+        """Whether a further attempt may begin: tries and time are left, and a gateway is configured for it."""
+        in_time = self._deadlines.now_ms() < payment.expires_ms
+        return in_time and not self._is_spent(payment) and bool(self.eligible(payment))
+
     def another(self, payment: Payment) -> bool:
         """Whether a gateway other than the last one could take a further attempt now."""
         latest = payment.latest
-        if self._is_spent(payment) or self._deadlines.now_ms() >= payment.expires_ms:
+        if not self.may_begin(payment):
             return False
         others = self.eligible(payment) - ({latest.gateway} if latest else set())
         now = self._clock.monotonic()

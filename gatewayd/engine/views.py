@@ -22,9 +22,11 @@ class Back:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The last try failed: back to the shop, or another gateway."""
+    """The last try failed: back to the shop, or another try."""
 
     payment: Payment
+    another: bool
+    """Whether another gateway could be tried; if not, the same one can."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,8 +134,8 @@ def show(request: Request, view: View) -> web.StreamResponse:
     # The pages' own forms stay on the host that the customer is on.
     common["pay_url"] = f"/pay/{engine.links.pay_id(payment.number)}"
     match view:
-        case Offer():
-            return page("offer", **common)
+        case Offer(another=another):
+            return page("offer", another=another, **common)
         case Choice(another=another):
             return page("choice", another=another, **common)
         case Wait():

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from gatewayd.core import events as ev
 from gatewayd.core import holding
+from gatewayd.core.claims import named_by_bank
 from gatewayd.core.money import Currency
 from gatewayd.core.states import (
     ANYWHERE,
@@ -464,34 +465,12 @@ def _returned(attempt: Attempt, event: ev.Returned) -> Attempt:
 
 def _next_claim(attempt: Attempt, at_ms: int) -> Attempt:
     """Put the judged claim aside; if another return waits, the attempt is in doubt by that one."""
-    if attempt.waiting:
-        return changed(
-            attempt,
-            state=State.IN_DOUBT,
-            changed_ms=at_ms,
-            claim=attempt.waiting[0],
-            waiting=attempt.waiting[1:],
-            reference_taken=False,
-            doubt_ms=at_ms,
-            tries=0,
-            overdue=False,
-        )
-    return changed(
-        attempt, claim=None, reference_taken=False, doubt_ms=None, tries=0, overdue=False
-    )
-
-
-def _claimed_by_bank(attempt: Attempt, reference: str | None) -> Attempt:
-    """The attempt with what its bank says that it is verified by; a browser may have brought another's."""
-    claim = attempt.claim
-    if not reference or (claim is not None and claim.reference == reference):
-        return attempt
-    said = Claim(outcome=CodeClass.OK, reference=reference)
-    if claim is None or not attempt.reference_taken:
-        return changed(attempt, claim=said, reference_taken=False)
-    if any(each.reference == reference for each in attempt.waiting):
-        return attempt
-    return changed(attempt, waiting=(*attempt.waiting, said))
+    attempt = changed(attempt, reference_taken=False, tries=0, overdue=False)
+    if not attempt.waiting:
+        return changed(attempt, claim=None, doubt_ms=None)
+    claim, *waiting = attempt.waiting
+    doubted = changed(attempt, state=State.IN_DOUBT, changed_ms=at_ms, doubt_ms=at_ms)
+    return changed(doubted, claim=claim, waiting=tuple(waiting))
 
 
 def _asked(attempt: Attempt, event: ev.Asked, was: State) -> Attempt:
@@ -506,7 +485,10 @@ def _asked(attempt: Attempt, event: ev.Asked, was: State) -> Attempt:
     )
     match event.inquiry.finding:
         case Finding.PAID | Finding.VERIFIED:
-            asked = _claimed_by_bank(asked, event.inquiry.reference)
+            taken, reference = asked.reference_taken, event.inquiry.reference
+            claim, waiting = named_by_bank(asked.claim, asked.waiting, reference, taken=taken)
+            taken = taken and claim is asked.claim
+            asked = changed(asked, claim=claim, waiting=waiting, reference_taken=taken)
             doubt_ms = asked.doubt_ms if asked.doubt_ms is not None else event.at_ms
             overdue = asked.overdue or was is State.LAPSED
             return changed(asked, doubt_ms=doubt_ms, overdue=overdue, no=None)

@@ -64,7 +64,6 @@ def problem(answer: Answer, status: int, code: str) -> dict[str, Any]:
         ({"gateways": ["saman", "melli"]}, "gateways", "no gateway named 'melli'"),
         ({"gateways": "saman"}, "gateways", "must be a list"),
         ({"gateways": [7]}, "gateways.0", "must be text"),
-        ({"capture": "manual"}, "capture", "manual capture is not offered"),
         ({"capture": "later"}, "capture", "Input should be"),
         ({"expires_in": 59}, "expires_in", "must be 60 to 86400 (seconds)"),
         ({"expires_in": 86_401}, "expires_in", "must be 60 to 86400 (seconds)"),
@@ -107,9 +106,9 @@ async def test_a_bad_field_is_named_and_nothing_is_made(
     [
         ({"amount": 999}, "amount_out_of_range"),
         ({"gateways": ["melli"]}, "gateway_unknown"),
-        ({"capture": "manual"}, "capture_unsupported"),
+        ({"capture": "manual", "gateways": ["saman"]}, "no_gateway"),
         ({"amount": 0}, "request_invalid"),
-        ({"amount": 999, "capture": "manual"}, "request_invalid"),
+        ({"amount": 999, "capture": "later"}, "request_invalid"),
     ],
 )
 async def test_what_is_wrong_has_a_code_for_programs(

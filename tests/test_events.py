@@ -32,6 +32,12 @@ async def events(web: Web, query: str = "?limit=100", key: str = KEY) -> list[di
 # --- what is told
 
 
+def test_what_an_event_tells_beside_its_status_is_among_the_news() -> None:
+    told = {kind.notice for kind in ev.KINDS.values()} - {""}
+    assert {"payment.capture_due"} == told
+    assert told < set(NEWS)
+
+
 async def test_every_step_is_told_in_order_with_the_payment_as_it_was(web: Web) -> None:
     payment = await web.create()
     await web.pay(payment)

@@ -14,7 +14,7 @@ Rules:
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from gatewayd.core.money import Currency
 from gatewayd.core.terms import (
@@ -82,6 +82,8 @@ class Wrong(StrEnum):
 class Event:
     """Something that happened to a payment."""
 
+    notice: ClassVar[str] = ""
+    """What its shop is told of it, beside the change of status that it may bring; empty: nothing."""
     at_ms: int
 
     @property
@@ -123,6 +125,8 @@ class CaptureRequested(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureDue(Event):
     """The shop has not captured yet, and will soon be too late."""
+
+    notice = "payment.capture_due"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,8 @@ from gatewayd.core.status import Status
 CREATED: Final = "payment.created"
 REOPENED: Final = "payment.reopened"
 """It was processing, and the bank's word was that nothing is paid: the customer can still pay."""
+CAPTURE_DUE: Final = "payment.capture_due"
+"""It is authorized, and its shop will soon be too late to capture it."""
 REVIEW_RAISED: Final = "payment.review_raised"
 REVIEW_RESOLVED: Final = "payment.review_resolved"
 
@@ -24,6 +26,7 @@ NEWS: Final = (
     CREATED,
     REOPENED,
     *(name for status, name in _OF_STATUS.items() if status is not Status.PENDING),
+    CAPTURE_DUE,
     REVIEW_RAISED,
     REVIEW_RESOLVED,
 )

@@ -13,7 +13,6 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 
 from gatewayd.core import actions
 from gatewayd.core import events as ev
@@ -21,7 +20,7 @@ from gatewayd.core.payment import Attempt, Payment, allows, apply
 from gatewayd.core.settings import EngineSettings
 from gatewayd.core.states import State
 from gatewayd.core.status import is_authorized, is_claimed
-from gatewayd.core.terms import Ask
+from gatewayd.core.terms import Ask, Capture
 from gatewayd.engine.acting import Acting
 from gatewayd.engine.deadlines import Deadlines
 from gatewayd.engine.gateway import GatewaySettings
@@ -29,6 +28,8 @@ from gatewayd.engine.ports import Clock, Log
 from gatewayd.engine.records import Records
 from gatewayd.engine.telling import tell
 from gatewayd.engine.tending import Tending
+from gatewayd.journal.journal import Ticket
+from gatewayd.journal.store import Guard, Holder
 
 
 class Verdict(StrEnum):
@@ -69,6 +70,8 @@ class Answer:
 
     payment: Payment
     verdict: Verdict
+    begun: bool = True
+    """Whether anything was done or found done; False: there was nothing that a capture could be about."""
 
 
 def stage_of(payment: Payment) -> Stage:
@@ -157,6 +160,52 @@ class Capturing:
                     break
         return found
 
+    # --- for the shop's API
+
+    async def capture(
+        self, number: int, idempotency: Guard | None = None, *, seconds: float | None = None
+    ) -> Answer | Holder | None:
+        """The shop's capture of what is authorized; waits for the bank like `verify`.
+
+        NOT_PAID: it is not authorized, so that nothing was done, or it was lost with the bank's answer. Otherwise who
+        holds the idempotency key. None: no such payment.
+        """
+        async with self._records.holding(number) as held:
+            if held is None:
+                return None
+            ends = self._clock.monotonic() + self._wait_seconds(seconds)
+            verdict, begun = _outcome(held), True
+            if verdict is Verdict.CAPTURED:
+                verdict = Verdict.ALREADY
+            elif is_authorized(held):
+                holder = await self._captured(number, idempotency)
+                if holder is not None:
+                    return holder
+                verdict = await self._awaited(number, ends)
+            elif verdict is Verdict.UNKNOWN and held.hold is not None and not held.waits:
+                verdict = await self._awaited(number, ends)
+                verdict = Verdict.ALREADY if verdict is Verdict.CAPTURED else verdict
+            elif verdict is not Verdict.REVERSED:
+                verdict, begun = Verdict.NOT_PAID, False
+            await self._records.landed(number)
+            return Answer(self._records.get(number), verdict, begun)
+
+    async def _captured(self, number: int, idempotency: Guard | None) -> Holder | None:
+        """Journal the word on what is authorized, and begin to take it; who holds the key if somebody does."""
+        payment = self._records.get(number)
+        asked = ev.CaptureRequested(at_ms=self._deadlines.now_ms())
+        takes = (idempotency,) if idempotency else ()
+        action = self._tending.next_action(apply(payment, asked))
+        due = action is not None and action.due_ms <= asked.at_ms
+        ticket = self._begin(number, asked, action, takes) if action is not None and due else None
+        if ticket is None:
+            ticket = self._records.append(number, asked, takes=takes)
+            tell(self._log, asked, number)
+            ticket.when_done(lambda: self._tending.consider(number))
+        conflict = await self._records.wait(ticket)
+        await self._records.unlocked(number)
+        return conflict
+
     # --- pieces
 
     async def _asked(self, number: int, ends: float) -> Verdict:
@@ -192,16 +241,11 @@ class Capturing:
         if not allows(payment, asked):
             return _outcome_if_none(payment)
         action = self._tending.next_action(apply(payment, asked))
-        at_once = (
-            isinstance(action, actions.Verify)
-            and action.purpose is ev.Purpose.KEEP
-            and action.due_ms <= asked.at_ms
-        )
-        if at_once and action is not None and self._begin(number, asked, action.attempt):
-            return await self._awaited(number, ends)
-        self._records.append(number, asked)
-        tell(self._log, asked, number)
-        self._tending.consider(number)
+        due = action is not None and action.due_ms <= asked.at_ms
+        if action is None or not due or self._begin(number, asked, action) is None:
+            self._records.append(number, asked)
+            tell(self._log, asked, number)
+            self._tending.consider(number)
         return await self._awaited(number, ends)
 
     def _verify_of(self, number: int, attempt: int) -> bool:
@@ -210,31 +254,41 @@ class Capturing:
         payment = self._records.get(number)
         if not allows(payment, asked) or not payment.takes_attempts:
             return False
-        return self._begin(number, asked, attempt)
-
-    def _begin(self, number: int, asked: ev.CaptureRequested, attempt: int) -> bool:
-        """Journal the word and the request of its verify together, and make the call; False if it may not be."""
-        request = ev.VerifyRequested(at_ms=asked.at_ms, attempt=attempt, purpose=ev.Purpose.KEEP)
-        after = apply(self._records.get(number), asked)
-        if self._tending.is_stopping or self._tending.is_busy(number, attempt):
-            return False
-        if not allows(after, request):
-            return False
-        ticket = self._records.append(number, asked, request)
-        tell(self._log, asked, number)
         action = actions.Verify(due_ms=asked.at_ms, attempt=attempt, purpose=ev.Purpose.KEEP)
-        self._tending.begin(number, attempt, partial(self._acting.call, number, action, ticket))
-        return True
+        return self._begin(number, asked, action) is not None
+
+    def _begin(
+        self,
+        number: int,
+        asked: ev.CaptureRequested,
+        action: actions.Action,
+        takes: tuple[Guard, ...] = (),
+    ) -> Ticket | None:
+        """Journal the word together with the request of this call, and make it; None if that may not be."""
+        request = _request(action, asked.at_ms)
+        busy = self._tending.is_busy(number, action.attempt)
+        if request is None or busy or self._tending.is_stopping:
+            return None
+        if not allows(apply(self._records.get(number), asked), request):
+            return None
+        ticket = self._records.append(number, asked, request, takes=takes)
+        tell(self._log, asked, number)
+
+        async def follow() -> None:
+            if await self._records.wait(ticket) is None:
+                await self._acting.call(number, action, None)
+
+        self._tending.begin(number, action.attempt, follow)
+        return ticket
 
     async def _awaited(self, number: int, ends: float) -> Verdict:
         """What came of the word, or that it is not known yet."""
         seconds = max(0.0, ends - self._clock.monotonic())
         payment = await self._records.until(
-            number, lambda now: _outcome(now) is not Verdict.UNKNOWN or now.waits, seconds
+            number, lambda now: _outcome(now) is not Verdict.UNKNOWN or _is_spent(now), seconds
         )
         outcome = _outcome(payment)
-        spent = outcome is Verdict.UNKNOWN and payment.waits
-        return Verdict.NOT_PAID if spent else outcome
+        return Verdict.NOT_PAID if outcome is Verdict.UNKNOWN and payment.waits else outcome
 
     def _absent(self, payment: Payment, *asks: Ask) -> list[Attempt]:
         """The attempts whose payer has not come back and whose bank can be asked in these ways, the latest first."""
@@ -282,7 +336,24 @@ def _outcome(payment: Payment) -> Verdict:
     return Verdict.NOT_PAID if payment.closed is not None else Verdict.UNKNOWN
 
 
+def _is_spent(payment: Payment) -> bool:
+    """Whether the word has met a no, and nothing follows by itself; what was authorized is closed by it."""
+    manual = payment.hold is not None and payment.hold.capture is Capture.MANUAL
+    return payment.waits and not manual
+
+
 def _outcome_if_none(payment: Payment) -> Verdict:
     """The same where nothing is in doubt any more, so that there is nothing to wait for."""
     outcome = _outcome(payment)
     return Verdict.NOT_PAID if outcome is Verdict.UNKNOWN else outcome
+
+
+def _request(action: actions.Action, at_ms: int) -> ev.AttemptEvent | None:
+    """What is journaled before the call leaves that the shop's word leads to."""
+    match action:
+        case actions.Verify(attempt=attempt, purpose=ev.Purpose.KEEP as purpose):
+            return ev.VerifyRequested(at_ms=at_ms, attempt=attempt, purpose=purpose)
+        case actions.Settle(attempt=attempt):
+            return ev.SettleRequested(at_ms=at_ms, attempt=attempt)
+        case _:
+            return None

@@ -9,7 +9,7 @@ One synchronous class; whoever runs it moves batches to a store and tells it wha
 * Only open payments live in memory; a finished one is forgotten once its last event has landed, and read again when
   somebody needs it.
 * Every change of a public status, and of whether a person is needed, leaves a notice for whoever is to be told, in the
-  same transaction.
+  same transaction; so do a few events that change neither.
 """
 
 from collections import deque
@@ -209,6 +209,8 @@ class Journal:
         for event in events:
             payment = apply(payment, event, number=number)
             rows.append(self._row(payment.version, event))
+            if event.notice:
+                notices.append(_notice(payment, event.notice, event.at_ms))
             after = status_of(payment)
             if after is not status:
                 notices.append(_notice(payment, news_of(status, after), event.at_ms))

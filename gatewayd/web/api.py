@@ -7,9 +7,12 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from gatewayd.core.money import from_rial
 from gatewayd.core.payment import Payment
 from gatewayd.core.settings import Scope
 from gatewayd.core.status import Status, status_of
+from gatewayd.core.terms import Capture
+from gatewayd.engine.capturing import Verdict
 from gatewayd.engine.cashier import Draft
 from gatewayd.engine.telling import public_id
 from gatewayd.journal.journal import replay, side
@@ -84,6 +87,7 @@ def _check_eligible(request: Request, draft: Draft) -> None:
         "methods": draft.methods,
         "checks": frozenset({"allowed_cards"}) if cards else frozenset(),
         "splits": bool(draft.splits),
+        "proves": draft.capture is Capture.MANUAL,
     }
     eligible_for = request.app[ENGINE].starting.eligible_for
     if eligible_for(draft.shop, amount=draft.amount, test=draft.test, **given):
@@ -104,6 +108,7 @@ _BINDING: Final = (
     ("methods", "methods", ()),
     ("payer.allowed_cards", "checks", frozenset[str]()),
     ("splits", "splits", False),
+    ("capture", "proves", False),
 )
 """Fields that bind a payment to some gateways: path, the word for it in the engine, and what stands for none."""
 
@@ -148,6 +153,54 @@ async def cancel_payment(request: Request) -> web.Response:
         return json_answer(payment_object(payment, engine.links))
 
     return await once(request, guard, act, again)
+
+
+async def capture_payment(request: Request) -> web.Response:
+    """`POST /v1/payments/{id}/capture`"""
+    app, engine = request.app, request.app[ENGINE]
+    caller = app[SHOPS].caller(request, Scope.PAYMENTS_WRITE)
+    document = await read_object(request, app[SERVICE].web.body_max_bytes, may_miss=True)
+    payment = await _own_payment(request, caller)
+    _check_whole(document, payment)
+    guard = required(request, caller, "capture", payment.number, document)
+
+    async def act() -> web.Response | Holder:
+        made = await engine.capturing.capture(payment.number, guard)
+        assert made is not None, "payments are never removed"
+        if isinstance(made, Holder):
+            return made
+        if made.verdict is Verdict.NOT_PAID and not made.begun:
+            raise _not_capturable(made.payment)
+        return again(made.payment)
+
+    def again(payment: Payment) -> web.Response:
+        return json_answer(payment_object(payment, engine.links))
+
+    return await once(request, guard, act, again)
+
+
+def _check_whole(document: dict[str, Any], payment: Payment) -> None:
+    """Banks settle all of a payment or nothing, so an amount, if one is named, must be the payment's own."""
+    for name in document:
+        if name != "amount":
+            raise invalid(name[:NAME_CHARS_MAX], "there is no such field")
+    whole = from_rial(payment.amount, payment.currency)
+    if document and (type(document["amount"]) is not int or document["amount"] != whole):
+        raise invalid("amount", f"must be the whole amount, {whole}: banks take all or nothing")
+
+
+def _not_capturable(payment: Payment) -> Problem:
+    """Why there is nothing to capture."""
+    status = str(status_of(payment))
+    hold = payment.hold
+    if hold is None or hold.capture is not Capture.MANUAL:
+        detail = "The payment was not made with capture: manual."
+        return Problem(409, "capture_automatic", detail, payment_status=status)
+    if hold.lapsed:
+        detail = "The time for the capture is over; the money goes back to the customer."
+        return Problem(409, "capture_too_late", detail, payment_status=status)
+    detail = f"The payment is {status}; only what is authorized can be captured."
+    return Problem(409, "payment_not_authorized", detail, payment_status=status)
 
 
 async def list_payments(request: Request) -> web.Response:
@@ -256,6 +309,7 @@ def routes() -> list[web.RouteDef]:
         web.post("/v1/payments", create_payment),
         web.get("/v1/payments", list_payments),
         web.get("/v1/payments/{id}", get_payment),
+        web.post("/v1/payments/{id}/capture", capture_payment),
         web.post("/v1/payments/{id}/cancel", cancel_payment),
         web.get("/v1/gateways", list_gateways),
         web.get("/v1/events", list_events),

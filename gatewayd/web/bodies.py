@@ -25,7 +25,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from gatewayd.core.money import RIAL_PER_TOMAN, Currency, to_rial
 from gatewayd.core.settings import PaymentSettings, ShopSettings
-from gatewayd.core.terms import Split
+from gatewayd.core.terms import Capture, Split
 from gatewayd.engine.cashier import Draft
 from gatewayd.web import typed
 from gatewayd.web.asked import Request
@@ -84,12 +84,6 @@ def _usable(names: list[str], info: ValidationInfo) -> list[str]:
         detail = f"this shop has no gateway named {unknown[0][:NAME_CHARS_MAX]!r}"
         raise _refused("gateway_unknown", detail)
     return names
-
-
-def _capture(capture: str) -> str:
-    if capture == "manual":
-        raise _refused("capture_unsupported", "manual capture is not offered by this daemon")
-    return capture
 
 
 def _lifetime(seconds: int | None, info: ValidationInfo) -> int:
@@ -189,7 +183,7 @@ class PaymentBody:
     gateways: Annotated[list[Str], Field(max_length=100), AfterValidator(_usable)] = field(
         default_factory=list
     )
-    capture: Annotated[Literal["automatic", "manual"], AfterValidator(_capture)] = "automatic"
+    capture: Literal["automatic", "manual"] = "automatic"
     splits: Annotated[list[SplitBody], Field(max_length=10), AfterValidator(_within)] = field(
         default_factory=list
     )
@@ -276,6 +270,7 @@ def read_payment(
         splits=tuple(
             Split(iban=each.iban, amount=to_rial(each.amount, currency)) for each in body.splits
         ),
+        capture=Capture(body.capture),
         private=private,
     )
 

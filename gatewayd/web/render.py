@@ -10,6 +10,7 @@ from aiohttp import web
 from gatewayd.core.money import from_rial
 from gatewayd.core.payment import Attempt, Payment
 from gatewayd.core.status import money_of, needs_review, returns_by_ms, status_of
+from gatewayd.core.terms import Capture
 from gatewayd.engine.gateway import GatewaySettings
 from gatewayd.engine.links import Links
 from gatewayd.engine.telling import public_id
@@ -59,6 +60,8 @@ def payment_object(payment: Payment, links: Links) -> dict[str, Any]:
         "trace_no": receipt.trace_no if receipt else None,
         "card": kept.card if kept else None,
         "attempts": [_attempt(attempt) for attempt in payment.attempts],
+        "capture": payment.hold.capture if payment.hold else Capture.AUTOMATIC,
+        "capture_by": when(payment.hold.capture_by_ms) if payment.hold else None,
         "refunded_amount": from_rial(payment.refunded, payment.currency),
         "needs_review": needs_review(payment),
         "description": payment.description or None,

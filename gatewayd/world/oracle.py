@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from gatewayd.core import events as ev
+from gatewayd.core.events import KINDS
 from gatewayd.core.payment import Attempt, Payment, apply, attempt_of
 from gatewayd.core.states import IllegalTransition
 from gatewayd.core.status import FINAL, Status, needs_review, status_of
@@ -98,6 +99,9 @@ class Oracle:
             payment = self._replayed(number, payment, row)
             if payment is None:
                 return
+            notice = KINDS[row.kind].notice
+            if notice:
+                expected.append((row.version, notice))
             after = status_of(payment)
             if after is not status:
                 self._changed(number, status, after)

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 import uvloop
 
-from gatewayd import __version__, cli_journal, cli_operators
+from gatewayd import __version__, cli_journal, cli_operators, cli_replay
 from gatewayd.daemon import Serving
 from gatewayd.daemon import run as run_daemon
 from gatewayd.engine.gateway import contracts
@@ -45,6 +45,7 @@ app.add_typer(cli_journal.journal, name="journal")
 app.add_typer(cli_operators.payment, name="payment")
 app.add_typer(cli_operators.gateway, name="gateway")
 app.add_typer(cli_operators.routing, name="routing")
+app.command()(cli_replay.replay)
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration file.")]
 SIMULATED: Final = example("simulated.yaml")

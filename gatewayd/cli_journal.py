@@ -27,7 +27,7 @@ Path_ = Annotated[Path, typer.Argument(metavar="JOURNAL", help="The journal's fi
 @journal.command()
 def verify(path: Path_) -> None:
     """Read all of it: hash chain, versions, private digests, and every payment played again."""
-    with _told(), _progress() as progress:
+    with told(), progress_bars() as progress:
         verified = journal_verify.verify(path, progress=progress)
     for problem in verified.problems:
         sys.stderr.write(f"{problem}\n")
@@ -45,7 +45,7 @@ def export(
     private: Annotated[bool, typer.Option(help="With payers' data and banks' raw fields.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Every event as a line of JSON on standard output."""
-    with _told(), _progress() as progress:
+    with told(), progress_bars() as progress:
         journal_tools.export(path, sys.stdout.buffer, private=private, progress=progress)
 
 
@@ -54,7 +54,7 @@ def backup(
     path: Path_, target: Annotated[Path, typer.Argument(metavar="FILE", help="Where to.")]
 ) -> None:
     """A checked copy in one file; the daemon may go on meanwhile."""
-    with _told(), _progress() as progress:
+    with told(), progress_bars() as progress:
         journal_tools.backup(path, target, progress=progress)
     typer.echo(f"{target}: written and checked")
 
@@ -64,7 +64,7 @@ def restore(
     source: Annotated[Path, typer.Argument(metavar="FILE", help="A backup.")], path: Path_
 ) -> None:
     """Make a backup the journal, after reading all of it; nothing is overwritten."""
-    with _told(), _progress() as progress:
+    with told(), progress_bars() as progress:
         verified = journal_tools.restore(source, path, progress=progress)
     typer.echo(
         f"{path}: {verified.events} events of {verified.payments} payments; what happened after the"
@@ -75,13 +75,13 @@ def restore(
 @journal.command("rebuild-search")
 def rebuild_search(path: Path_) -> None:
     """Build the columns that payments are found by anew from the events; the daemon must not run."""
-    with _told(), _progress() as progress:
+    with told(), progress_bars() as progress:
         count = journal_tools.rebuild_search(path, progress=progress)
     typer.echo(f"{path}: {count} payments")
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
     """What goes wrong, in one line and with an exit code."""
     try:
         yield
@@ -94,7 +94,7 @@ def _told() -> Iterator[None]:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
+def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
     """A bar on standard error for what takes long."""
     with Progress(console=Console(stderr=True), transient=True) as bars:
         known: dict[str, int] = {}

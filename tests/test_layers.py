@@ -35,7 +35,8 @@ MAY_IMPORT = {  # besides itself
     "demo": LOWER | {"daemon"},
     "cli_operators": frozenset({"io"}),
     "cli_journal": frozenset({"io"}),
-    "cli": LOWER | {"world", "daemon", "demo", "cli_operators", "cli_journal"},
+    "cli_replay": frozenset({"routing", "io", "cli_journal"}),
+    "cli": LOWER | {"world", "daemon", "demo", "cli_operators", "cli_journal", "cli_replay"},
     "__main__": frozenset({"cli"}),
 }
 

@@ -182,8 +182,8 @@ def test_a_shops_own_draws_tell_what_other_ways_would_have_brought() -> None:
     assert best is not None
     assert router is not None
     assert "cannot tell: it would often draw what was hardly tried" == equal.verdict
-    assert 0.9 == pytest.approx(best.paid, abs=0.03)
-    assert "better" == best.verdict
+    assert 0.9 == pytest.approx(best.paid, abs=best.interval)
+    assert best.interval < 0.04
     assert abs(router.gain) < 0.05
     assert count == played.draws
     assert 230 < played.too_young < 250

@@ -136,6 +136,7 @@ def default_of(place: Place, data: Any) -> object:
             pass
     for part in way[:-1]:
         kind = get_args(kind)[0] if isinstance(part, int) else get_type_hints(kind)[part]
+        kind = get_args(kind)[0] if get_origin(kind) is UnionType else kind
     last = way[-1]
     if isinstance(last, int):
         return None

@@ -117,6 +117,34 @@ class ShopLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ZarinpalFace:
+    """The shop speaks ZarinPal v4 to this daemon."""
+
+    merchant_id: Annotated[str, Field(pattern=r"^[a-f0-9]{8}(-[a-f0-9]{4}){3}-[a-f0-9]{12}$")]
+    """By which the shop is known; whoever has it can ask for payments in its name."""
+    test: bool | None = None
+    """Only gateways with `test: true`, and no others. None: if the shop has test keys only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZibalFace:
+    """The shop speaks Zibal v1 to this daemon."""
+
+    merchant: Annotated[str, Field(min_length=1, max_length=100)]
+    """By which the shop is known."""
+    test: bool | None = None
+    """As ZarinpalFace's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faces:
+    """What else than its own API the daemon speaks to a shop."""
+
+    zarinpal: ZarinpalFace | None = None
+    zibal: ZibalFace | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShopSettings:
     """One shop in front of the daemon."""
 
@@ -135,6 +163,8 @@ class ShopSettings:
     title: str = ""
     """What customers see as the shop's name; empty: the host they return to."""
     limits: ShopLimits = field(default_factory=ShopLimits)
+    faces: Faces = field(default_factory=Faces)
+    """Services whose protocol this shop may speak instead of our own API."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

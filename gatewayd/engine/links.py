@@ -61,6 +61,10 @@ class Links:
         )
         return self._sum(f"fields|{text}")[:8].hex()
 
+    def seal(self, text: str) -> bytes:
+        """80 bits that nobody else can make of this text."""
+        return self._sum(f"seal|{text}")
+
     def _mac(self, text: str) -> str:
         return self._sum(text).hex()
 

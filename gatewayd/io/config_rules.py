@@ -21,6 +21,7 @@ from gatewayd.io.yaml_strict import Place
 T = TypeVar("T")
 Finding = tuple[Place, str]
 
+TAKEN: Final = "another face has the same"
 LITERAL: Final = "a secret in the file itself; better ${credential:…}, ${file:…} or ${env:…}"
 RETURN_SECRET_CHARS_MIN: Final = 16
 """Whoever guesses it can tell the shop's browser page that a payment was paid."""
@@ -70,6 +71,7 @@ def _shops(service: ServiceSettings, names: Container[str]) -> Iterator[Finding]
     shop_names: Counter[str] = Counter()
     key_ids: Counter[str] = Counter()
     digests: Counter[bytes] = Counter()
+    merchants: Counter[str] = Counter()
     for i, shop in enumerate(service.shops):
         place: Place = ("shops", i)
         yield from _again(shop_names, shop.name, (*place, "name"), "another shop has this name")
@@ -90,6 +92,12 @@ def _shops(service: ServiceSettings, names: Container[str]) -> Iterator[Finding]
         for j, name in enumerate(shop.gateways):
             if name not in names:
                 yield (*place, "gateways", j), "no gateway has this name"
+        if (zarinpal := shop.faces.zarinpal) is not None:
+            at_merchant: Place = (*place, "faces", "zarinpal", "merchant_id")
+            yield from _again(merchants, zarinpal.merchant_id, at_merchant, TAKEN)
+        if (zibal := shop.faces.zibal) is not None:
+            at_merchant = (*place, "faces", "zibal", "merchant")
+            yield from _again(merchants, zibal.merchant, at_merchant, TAKEN)
 
 
 def is_for_tests(shop: ShopSettings) -> bool:

@@ -16,6 +16,9 @@ from gatewayd.engine.engine import Engine
 from gatewayd.web import api, customer
 from gatewayd.web.addresses import Addresses
 from gatewayd.web.asked import Asked, Request
+from gatewayd.web.facade import zarinpal, zibal
+from gatewayd.web.facade.desk import DESK, Desk
+from gatewayd.web.facade.names import Names
 from gatewayd.web.lane import Lane, LaneRunner
 from gatewayd.web.load import Load
 from gatewayd.web.once import RUNNING, Running
@@ -69,8 +72,13 @@ def build_app(
     app[RUNNING] = Running()
     app[RATES] = Rates(engine.clock.monotonic)
     app[WHY_NOT] = why_not
+    app[DESK] = Desk(service.shops, Names(engine.links))
     app.add_routes([*api.routes(), *customer.routes()])
     app[LANE] = Lane(app, _MAIN_FLOW, through)
+    if app[DESK].zarinpal:
+        app.add_routes(zarinpal.routes())
+    if app[DESK].zibal:
+        app.add_routes(zibal.routes())
     return app
 
 

@@ -23,6 +23,8 @@ from gatewayd.engine.views import (
     Wait,
 )
 from gatewayd.web.asked import Request
+from gatewayd.web.facade.callbacks import callback_url
+from gatewayd.web.facade.desk import DESK
 from gatewayd.web.pages import HEADERS, asset, no_icon, page
 from gatewayd.web.ports import ENGINE, REGISTERED, SERVICE, SHOPS, TALLY
 from gatewayd.web.returned_fields import read_fields
@@ -39,13 +41,23 @@ _PREFETCHING: Final = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 
 async def pay(request: Request) -> web.StreamResponse:
     """`GET /pay/{id}`"""
-    engine = request.app[ENGINE]
-    number = engine.links.read_pay(request.match_info["id"])
+    number = request.app[ENGINE].links.read_pay(request.match_info["id"])
     if number is None:
-        return _unknown(request, "pay")
-    if _is_prefetch(request):
-        return web.Response(status=503, headers={"Cache-Control": "no-store", "Retry-After": "0"})
-    return await _shown(request, engine.cashier.arrive(number), _starting_seconds(request))
+        return unknown(request, "pay")
+    return prefetched(request) or await shown_pay(request, number)
+
+
+async def shown_pay(request: Request, number: int) -> web.StreamResponse:
+    """What a customer is shown who opens this payment's page."""
+    coming = request.app[ENGINE].cashier.arrive(number)
+    return await _shown(request, coming, _starting_seconds(request))
+
+
+def prefetched(request: Request) -> web.Response | None:
+    """The answer to a browser that only wants to have the page in case that it is wanted; None for all others."""
+    if not _is_prefetch(request):
+        return None
+    return web.Response(status=503, headers={"Cache-Control": "no-store", "Retry-After": "0"})
 
 
 async def pay_action(request: Request) -> web.StreamResponse:
@@ -53,7 +65,7 @@ async def pay_action(request: Request) -> web.StreamResponse:
     engine = request.app[ENGINE]
     number = engine.links.read_pay(request.match_info["id"])
     if number is None:
-        return _unknown(request, "pay")
+        return unknown(request, "pay")
     cashier = engine.cashier
     chosen = {"another": cashier.try_another, "leave": cashier.give_up, "go_on": cashier.go_on}
     action = (await read_fields(request)).get("action", "")
@@ -66,7 +78,7 @@ async def bank_return(request: Request) -> web.StreamResponse:
     engine, service = request.app[ENGINE], request.app[SERVICE]
     found = engine.links.read_return(request.match_info["attempt"])
     if found is None:
-        return _unknown(request, "return")
+        return unknown(request, "return")
     fields = await read_fields(request)
     coming = engine.cashier.returned(*found, fields)
     return await _shown(request, coming, service.engine.return_wait_seconds)
@@ -118,10 +130,12 @@ def show(request: Request, view: View) -> web.StreamResponse:
     """The engine's view as an HTTP answer."""
     engine = request.app[ENGINE]
     if isinstance(view, Nothing):
-        return _unknown(request, "view")
+        return unknown(request, "view")
     payment = view.payment
     shop = request.app[SHOPS].by_name[payment.shop]
     if isinstance(view, Back):
+        if payment.hold is not None and payment.hold.face:
+            return _go(callback_url(payment, request.app[DESK].names))
         return _go(shop_url(payment, shop, engine.deadlines.now_ms()))
     common: dict[str, Any] = {
         "locale": payment.locale,
@@ -165,7 +179,8 @@ def _is_prefetch(request: Request) -> bool:
     return False
 
 
-def _unknown(request: Request, kind: str) -> web.Response:
+def unknown(request: Request, kind: str) -> web.Response:
+    """Nobody was ever given this address."""
     request.app[TALLY].forged(kind)
     return unknown_page(request)
 

@@ -26,6 +26,10 @@ _AS_THEY_ARE: Final = string.printable.strip()
 """Every ASCII character that an address may hold, `%` among them: what is encoded stays so."""
 
 
+class ForeignHost(ValueError):
+    """An address that is right but for its host, which is not the shop's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """A shop, by one of its keys."""
@@ -92,7 +96,7 @@ def checked_return_url(url: str, shop: ShopSettings) -> str:
     if not parts.netloc.isascii():
         raise ValueError("must have its host in ASCII letters (xn--… for others)")
     if host not in shop.return_hosts:
-        raise ValueError("has a host that is not on the shop's list of return hosts")
+        raise ForeignHost("has a host that is not on the shop's list of return hosts")
     if parts.scheme == "http" and not (shop.allow_http or is_loopback(host)):
         raise ValueError("must begin with https://")
     if url.isascii():

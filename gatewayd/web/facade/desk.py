@@ -1,0 +1,221 @@
+"""What both faces share: whose merchant this is, making a payment, and who is told first that it is verified.
+
+The first call that is told of a verified payment is told so with another code than every later one, as at the services:
+a shop that asks twice at once must not ship twice. That is remembered only while it matters; after a restart a shop
+whose first answer was lost is told "already verified", as at the services.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Final
+
+from aiohttp import web
+
+from gatewayd.core.money import Currency
+from gatewayd.core.payment import Payment
+from gatewayd.core.settings import ShopSettings, ZarinpalFace, ZibalFace
+from gatewayd.core.terms import Capture, Split
+from gatewayd.engine.capturing import Verdict
+from gatewayd.engine.cashier import Draft
+from gatewayd.engine.operating import Refused as RefusedOrder
+from gatewayd.journal.store import Holder
+from gatewayd.web.facade.callbacks import face_of
+from gatewayd.web.facade.names import Names
+from gatewayd.web.facade.standing import Standing, standing_of
+from gatewayd.web.ports import ENGINE, LOAD, SERVICE, TALLY, WHY_NOT
+from gatewayd.web.rates import RATES
+
+VERIFY_SECONDS: Final = 15.0
+"""How long a shop's verify waits for the bank: one lost answer and its repeat, and less than most clients wait."""
+OWED_MAX: Final = 10_000
+"""Payments of which a shop was told "not known yet", and is to be told that its verify was the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A shop, by the merchant that it calls itself at a face."""
+
+    shop: ShopSettings
+    test: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What came of a shop's verify."""
+
+    payment: Payment
+    verdict: Verdict
+    _: KW_ONLY
+    first: bool
+    """Nobody was told before that it is verified."""
+
+
+class Firsts:
+    """Who was first to ask for a payment that is verified by it."""
+
+    def __init__(self) -> None:
+        self._asking: set[int] = set()
+        self._owed: dict[int, None] = {}
+
+    def begin(self, number: int) -> bool:
+        """A shop asks for a payment that was not verified; whether no other call of it does just now."""
+        first = number not in self._asking
+        self._asking.add(number)
+        return first
+
+    def end(self, number: int, *, known: bool) -> None:
+        """The first has its answer; unless it is `known`, the next to ask is first again."""
+        self._asking.discard(number)
+        self._owed.pop(number, None)
+        if not known:
+            self._owed[number] = None
+            if len(self._owed) > OWED_MAX:
+                del self._owed[next(iter(self._owed))]
+
+    def is_owed(self, number: int) -> bool:
+        """Whether a verified payment's shop was never told; it is told now, and the next is not first."""
+        if number in self._owed and number not in self._asking:
+            del self._owed[number]
+            return True
+        return False
+
+
+class Desk:
+    """One per public listener."""
+
+    def __init__(self, shops: Iterable[ShopSettings], names: Names) -> None:
+        self.names = names
+        self.firsts = Firsts()
+        zarinpal, zibal = dict[str, Known](), dict[str, Known]()
+        for shop in shops:
+            if shop.faces.zarinpal is not None:
+                zarinpal[shop.faces.zarinpal.merchant_id] = _known(shop, shop.faces.zarinpal)
+            if shop.faces.zibal is not None:
+                zibal[shop.faces.zibal.merchant] = _known(shop, shop.faces.zibal)
+        self.zarinpal: Mapping[str, Known] = zarinpal
+        self.zibal: Mapping[str, Known] = zibal
+
+
+DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
+
+
+def is_busy(request: web.Request) -> bool:
+    """Whether new payments are refused just now, whoever asks."""
+    app = request.app
+    reason = app[WHY_NOT]() or ("too many requests in flight" if app[LOAD].is_high else None)
+    if reason is not None:
+        app[TALLY].refused(reason)
+    return reason is not None
+
+
+def is_too_quick(request: web.Request, known: Known) -> bool:
+    """Whether this shop has made as many payments as it may in a minute; if not, one more is counted."""
+    app = request.app
+    over = app[RATES].take(known.shop) is not None
+    if over:
+        app[TALLY].refused("shop's limit")
+    return over
+
+
+def eligible(
+    request: web.Request,
+    known: Known,
+    *,
+    amount: int,
+    payer: Mapping[str, Any],
+    splits: tuple[Split, ...],
+) -> bool:
+    """Whether any gateway of this shop could take this."""
+    cards = frozenset({"allowed_cards"}) if payer.get("allowed_cards") else frozenset[str]()
+    return bool(
+        request.app[ENGINE].starting.eligible_for(
+            known.shop.name, amount=amount, test=known.test, checks=cards, splits=bool(splits)
+        )
+    )
+
+
+async def create(
+    request: web.Request,
+    known: Known,
+    face: str,
+    *,
+    amount: int,
+    currency: Currency,
+    callback_url: str,
+    order_id: str,
+    description: str,
+    payer: Mapping[str, Any],
+    splits: tuple[Split, ...],
+) -> Payment:
+    """A new payment, on disk. The same order may be asked for as often as a shop likes, as at the services."""
+    private: dict[str, Any] = {}
+    if payer:
+        private["payer"] = dict(payer)
+    if description:
+        private["description"] = description
+    draft = Draft(
+        shop=known.shop.name,
+        key=face,
+        order_id=order_id,
+        amount=amount,
+        currency=currency,
+        return_url=callback_url,
+        expires_in_seconds=request.app[SERVICE].payments.expires_in_default,
+        test=known.test,
+        splits=splits,
+        private=private,
+        capture=Capture.ON_VERIFY,
+        face=face,
+        holds_order=False,
+    )
+    made = await request.app[ENGINE].cashier.create(draft)
+    assert not isinstance(made, Holder), "a face's payment takes no guard"
+    request.app[TALLY].created(made)
+    return made
+
+
+async def verify(request: web.Request, payment: Payment) -> Verified:
+    """A shop's verify, which asks the bank."""
+    firsts, number = request.app[DESK].firsts, payment.number
+    if standing_of(payment) is Standing.VERIFIED:
+        return Verified(payment, Verdict.CAPTURED, first=firsts.is_owed(number))
+    first, verdict = firsts.begin(number), Verdict.UNKNOWN
+    try:
+        answer = await request.app[ENGINE].capturing.verify(number, seconds=VERIFY_SECONDS)
+        assert answer is not None, "payments are never removed"
+        payment, verdict = answer.payment, answer.verdict
+    finally:
+        if first:
+            firsts.end(number, known=verdict is not Verdict.UNKNOWN)
+    return Verified(payment, verdict, first=first)
+
+
+async def give_back(request: web.Request, payment: Payment) -> bool | None:
+    """Give a verified payment's money back; False if its gateway does not, None if that is not known yet."""
+    engine = request.app[ENGINE]
+    try:
+        await engine.operating.reverse(payment.number, by=face_of(payment), reason="its shop")
+    except RefusedOrder:
+        return False
+    after = await engine.records.look(payment.number)
+    assert after is not None, "payments are never removed"
+    if standing_of(after) is Standing.REVERSED:
+        return True
+    kept = after.kept
+    return None if kept is None or kept.giving_back else False
+
+
+async def own_payment(
+    request: web.Request, known: Known, number: int, faces: tuple[str, ...]
+) -> Payment | None:
+    """A payment that was asked for at one of these faces of this shop; None for any other."""
+    payment = await request.app[ENGINE].records.look(number)
+    if payment is None or face_of(payment) not in faces or payment.test is not known.test:
+        return None
+    return payment if payment.shop == known.shop.name else None
+
+
+def _known(shop: ShopSettings, face: ZarinpalFace | ZibalFace) -> Known:
+    """The shop at this face; for tests if the face says so, or else if the shop has test keys only."""
+    only_tests = all(key.is_test for key in shop.keys)
+    return Known(shop, test=only_tests if face.test is None else face.test)

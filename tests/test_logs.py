@@ -77,12 +77,6 @@ def test_fields_called_like_our_own_do_not_replace_them(say: Log, book: Book) ->
     assert ("info", "mine", "high") == (line["level"], line["time_"], line["level_"])
 
 
-def test_below_info_nothing_is_written(say: Log, book: Book) -> None:
-    say.debug("chatter")  # type: ignore[attr-defined]  # structlog's has it, the port does not
-
-    assert b"" == book.raw
-
-
 def test_an_exception_is_told_with_its_traceback_and_without_its_secrets(
     say: Log, book: Book
 ) -> None:

@@ -17,7 +17,9 @@ class Deadlines:
 
     def now_ms(self) -> int:
         """Milliseconds since 1970 UTC."""
-        monotonic = self._clock.monotonic()
-        went_on = self._wall + max(0.0, monotonic - self._monotonic)
-        self._wall, self._monotonic = max(self._clock.wall(), went_on), monotonic
-        return int(self._wall * 1000)
+        monotonic, wall = self._clock.monotonic(), self._clock.wall()
+        passed = monotonic - self._monotonic
+        went_on = self._wall + passed if passed > 0 else self._wall
+        wall = max(wall, went_on)
+        self._wall, self._monotonic = wall, monotonic
+        return int(wall * 1000)

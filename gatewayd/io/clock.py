@@ -12,15 +12,12 @@ JUMP_SECONDS: Final = 5.0
 
 
 class SystemClock:
-    """The machine's two clocks."""
+    """The machine's two clocks, without a layer of our own: they are read some forty times per payment."""
 
-    def wall(self) -> float:
-        """Seconds since 1970 UTC; may jump."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """Seconds that only ever grow."""
-        return time.monotonic()
+    wall = staticmethod(time.time)
+    """Seconds since 1970 UTC; may jump."""
+    monotonic = staticmethod(time.monotonic)
+    """Seconds that only ever grow."""
 
 
 class JumpWatch:

@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import orjson
-import structlog
 
 from gatewayd.core.secret import Secret
 from gatewayd.engine.ports import Log
@@ -32,7 +31,8 @@ _PRIORITIES: Final = {
     "error": b"<3>",
     "critical": b"<2>",
 }
-_OURS: Final = frozenset({"time", "level"})
+_OURS: Final = frozenset({"time", "level", "event"})
+_AT_ONCE: Final = frozenset({"error", "critical"})
 
 
 class Lines:
@@ -51,33 +51,29 @@ class Lines:
         self._masker = masker
         self._wall = wall
         self._priorities = priorities
-        self._console = structlog.dev.ConsoleRenderer() if console else None
+        self._console = _console() if console else None
         self._second = -1
         self._stamp = ""
-        # structlog calls the level's method with the finished line
-        self.debug = self.info = self.warning = self.sink.write
-        self.error = self.critical = self._write_now
 
-    def make(self, _logger: object, level: str, fields: Mapping[str, Any]) -> bytes:
-        """A line. Whatever the fields are there is one, and nothing is raised."""
+    def put(self, level: str, event: object, fields: Mapping[str, Any]) -> None:
+        """Write a line. Whatever the fields are there is one, and nothing is raised."""
         try:
-            return self._line(level, fields)
+            line = self._line(level, event, fields)
         except Exception as error:  # noqa: BLE001  # a log line must never cost a payment
-            excuse = {"event": "a log line could not be made", "error": type(error).__name__}
-            return self._line(level, excuse)
-
-    def _write_now(self, line: bytes) -> None:
+            excuse = {"error": type(error).__name__}
+            line = self._line(level, "a log line could not be made", excuse)
         self.sink.write(line)
-        self.sink.flush()
+        if level in _AT_ONCE:
+            self.sink.flush()
 
-    def _line(self, level: str, fields: Mapping[str, Any]) -> bytes:
+    def _line(self, level: str, event: object, fields: Mapping[str, Any]) -> bytes:
         if "exc_info" in fields:
             fields = _with_exception(fields)
         masked = self._masker.fields(fields)
         document: dict[str, Any] = {
             "time": self._now(),
             "level": level,
-            "event": masked.pop("event", ""),
+            "event": self._masker.value(event),
         }
         if _OURS.isdisjoint(masked):
             document |= masked
@@ -101,7 +97,29 @@ class Lines:
         return f"{self._stamp}.{int((now - second) * 1000):03d}Z"
 
     def _tell_dropped(self, count: int) -> bytes:
-        return self._line("warning", {"event": "log lines dropped", "count": count})
+        return self._line("warning", "log lines dropped", {"count": count})
+
+
+class Logger:
+    """Fulfils `engine.ports.Log`: a line is masked, written down and forgotten, with nothing bound or filtered.
+
+    structlog, which does all that, cost a line twice as much as making it; it only dresses lines for people.
+    """
+
+    def __init__(self, lines: Lines) -> None:
+        self._put = lines.put
+
+    def info(self, event: str, **fields: Any) -> None:
+        """What happened as it should."""
+        self._put("info", event, fields)
+
+    def warning(self, event: str, **fields: Any) -> None:
+        """What somebody should look at."""
+        self._put("warning", event, fields)
+
+    def error(self, event: str, **fields: Any) -> None:
+        """What somebody must look at."""
+        self._put("error", event, fields)
 
 
 class StandardHandler(logging.Handler):
@@ -118,10 +136,10 @@ class StandardHandler(logging.Handler):
             event = record.getMessage()
         except Exception as error:  # noqa: BLE001  # a wrong format string of somebody else's
             event = f"a log line of {record.name} could not be made: {type(error).__name__}"
-        fields: dict[str, Any] = {"event": event, "logger": record.name}
+        fields: dict[str, Any] = {"logger": record.name}
         if record.exc_info:
             fields["exc_info"] = record.exc_info
-        getattr(self._lines, level)(self._lines.make(None, level, fields))
+        self._lines.put(level, event, fields)
 
 
 @contextmanager
@@ -143,12 +161,7 @@ def open_log(
         priorities=_goes_to_journal(descriptor, environ),
         console=os.isatty(descriptor),
     )
-    log: Log = structlog.wrap_logger(
-        lines,
-        processors=[lines.make],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        context_class=dict,
-    ).bind()
+    log = Logger(lines)
     root = logging.getLogger()
     before = root.handlers[:], root.level, sys.excepthook, threading.excepthook, sys.unraisablehook
     root.handlers[:] = [StandardHandler(lines)]
@@ -166,6 +179,13 @@ def open_log(
         root.setLevel(before[1])
         logging.captureWarnings(capture=False)
         lines.sink.close()
+
+
+def _console() -> Callable[[Any, str, dict[str, Any]], str]:
+    """What dresses lines for people."""
+    import structlog  # noqa: PLC0415 - a service does without it
+
+    return structlog.dev.ConsoleRenderer()
 
 
 def _goes_to_journal(descriptor: int, environ: Mapping[str, str]) -> bool:

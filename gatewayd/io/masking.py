@@ -29,6 +29,8 @@ ITEMS_MAX: Final = 64
 SECRET_CHARS_MIN: Final = 6
 """A shorter secret would hide parts of ordinary words."""
 INTEGER_MAX: Final = 2**63
+SHORT: Final = 10**9
+"""Nine digits are neither a card, a mobile nor an IBAN."""
 HIDDEN: Final = "[hidden]"
 
 _SECRETS: Final = (
@@ -111,11 +113,13 @@ class Masker:
             hides = self._hides.get(key)
             if hides is None:
                 hides = self._learn(key)
+            kind = type(value)
             if hides:
                 masked[self.text(key)] = HIDDEN
             elif key in clean and (
-                (type(value) is str and value in clean)
-                or (type(value) is int and key in _OUR_NUMBERS)
+                (kind is str and (value in clean or _PAYMENT.fullmatch(value)))
+                or (kind is int and (key in _OUR_NUMBERS or -SHORT < value < SHORT))
+                or (kind is float and -SHORT < value < SHORT)
             ):
                 masked[key] = value
             else:

@@ -10,20 +10,11 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Final
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    ProcessCollector,
-    disable_created_metrics,
-    generate_latest,
-)
-
 from gatewayd import __version__
 from gatewayd.core.payment import Payment
 from gatewayd.core.status import Status
 from gatewayd.core.terms import Operation
+from gatewayd.io.families import Counter, Gauge, Histogram, Registry
 from gatewayd.io.http_pool import PoolCounts
 from gatewayd.routing.breaker import BreakerState
 from gatewayd.routing.router import GatewayHealth
@@ -38,9 +29,7 @@ class Metrics:
     """All metrics of one daemon."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # it ships no types for this
-        registry = self._registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
+        registry = self._registry = Registry()
         self._build = Gauge(
             "gatewayd_build_info", "What runs.", ("version", "python", "sqlite"), registry=registry
         )
@@ -59,8 +48,6 @@ class Metrics:
             buckets=CALL_SECONDS,
             registry=registry,
         )
-        self._requests_of: dict[tuple[str, Operation, str], Counter] = {}
-        self._seconds_of: dict[tuple[str, Operation], Histogram] = {}
         self._connections = Gauge(
             "gatewayd_gateway_connections",
             "Connections to a bank and calls that wait for one.",
@@ -154,20 +141,12 @@ class Metrics:
 
     def render(self) -> bytes:
         """Everything in Prometheus' text format."""
-        return generate_latest(self._registry)
+        return _of_process() + self._registry.render()
 
     def exchanged(self, gateway: str, operation: Operation, outcome: str, seconds: float) -> None:
         """A call to a bank is over."""
-        requests = self._requests_of.get((gateway, operation, outcome))
-        if requests is None:
-            requests = self._requests.labels(gateway, operation.value, str(outcome))
-            self._requests_of[gateway, operation, outcome] = requests
-        requests.inc()
-        took = self._seconds_of.get((gateway, operation))
-        if took is None:
-            took = self._seconds.labels(gateway, operation.value)
-            self._seconds_of[gateway, operation] = took
-        took.observe(seconds)
+        self._requests.labels(gateway, operation, outcome).inc()
+        self._seconds.labels(gateway, operation).observe(seconds)
 
     def connections(self, counts: Mapping[str, PoolCounts]) -> None:
         """How the pools of connections stand."""
@@ -182,8 +161,8 @@ class Metrics:
 
     def reached(self, status: Status, gateway: str, amount: int) -> None:
         """A payment of `amount` rial has reached this status, last through this gateway (empty: through none)."""
-        self._payments.labels(status.value, gateway).inc()
-        self._amount.labels(status.value, gateway).inc(amount)
+        self._payments.labels(status, gateway).inc()
+        self._amount.labels(status, gateway).inc(amount)
 
     def open_attempts(self, by_state: Mapping[str, int]) -> None:
         """How many attempts of open payments are in each state; states left out have none."""
@@ -236,3 +215,13 @@ class Metrics:
 
     def _of_gateway(self, name: str, meaning: str) -> Gauge:
         return Gauge(f"gatewayd_gateway_{name}", meaning, ("gateway",), registry=self._registry)
+
+
+def _of_process() -> bytes:
+    """Memory, processor time and open files of this process, as prometheus_client tells them."""
+    # Imported when somebody asks: a starting daemon would wait a tenth of a second for it.
+    from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest  # noqa: PLC0415
+
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    return generate_latest(registry)

@@ -19,7 +19,7 @@ from gatewayd.daemon import Serving
 from gatewayd.daemon import run as run_daemon
 from gatewayd.engine.gateway import contracts
 from gatewayd.io import check as checking
-from gatewayd.io.boot import open_by_gateway
+from gatewayd.io.boot import left_open
 from gatewayd.io.config import Config, ConfigError, load, overridden, secrets_of
 from gatewayd.io.examples import example
 from gatewayd.io.filelock import Locked
@@ -154,14 +154,12 @@ def check(
 ) -> None:
     """Whether a configuration can be used, and what is in it."""
     settings = _load(config)
-    open_attempts, fingerprints = open_by_gateway(Path(settings.service.journal.path))
     report = _run(
         checking.check(
             settings,
             wall=time.time,  # noqa: TID251 - the program's edge gives the real clock
             connect=connect,
-            open_by_gateway=open_attempts,
-            fingerprints=fingerprints,
+            left=left_open(Path(settings.service.journal.path)),
         )
     )
     sys.stdout.write(report.text())

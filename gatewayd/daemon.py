@@ -25,7 +25,7 @@ from gatewayd.engine.ports import Log
 from gatewayd.io.boot import Opened, open_journal
 from gatewayd.io.clock import SystemClock
 from gatewayd.io.config import Config
-from gatewayd.io.contract_keeping import check_contracts, keep_contracts
+from gatewayd.io.contract_keeping import check_contracts, check_shops, keep_contracts
 from gatewayd.io.entropy import Entropy
 from gatewayd.io.housekeeping import Housekeeping
 from gatewayd.io.http import HttpTransport
@@ -88,6 +88,7 @@ async def serving(config: Config, log: Log) -> AsyncIterator[Serving]:
             transport.add(gateway.name, gateway.driver.base_urls, gateway.connections)
         engine = _engine(config, opened, reader, transport, metrics, log)
         opened.adopt_into(engine.journal)
+        check_shops(config, engine.journal)
         housekeeping = Housekeeping(
             engine=engine,
             thread=opened.thread,

@@ -12,9 +12,10 @@ from gatewayd.core.settings import JournalSettings
 from gatewayd.core.terms import Finding, Inquiry
 from gatewayd.io.boot import (
     FINGERPRINTS_KEY,
+    LeftOpen,
     Opened,
+    left_open,
     lock_path,
-    open_by_gateway,
     open_journal,
 )
 from gatewayd.io.filelock import FileLock, Locked
@@ -203,18 +204,21 @@ def test_open_attempts_are_counted_by_gateway_beside_a_running_daemon(path: Path
         begin(found._store, [4, 8, 9])
         live(found._store, [5])
         found._store.name(FINGERPRINTS_KEY, b'{"saman-main":"abc"}')
-        assert ({"saman-main": 2, "mellat-main": 1}, {"saman-main": "abc"}) == open_by_gateway(path)
+        left = left_open(path)
+        assert {"saman-main": 2, "mellat-main": 1} == left.attempts
+        assert 3 == sum(left.payments.values())
+        assert {"saman-main": "abc"} == left.fingerprints
 
 
 def test_without_a_journal_nothing_is_open(path: Path) -> None:
-    assert ({}, {}) == open_by_gateway(path)
+    assert LeftOpen() == left_open(path)
     assert not path.exists()
 
 
 def test_what_is_no_journal_is_not_counted(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"text" * 500)
     with pytest.raises(UnusableStore):
-        open_by_gateway(tmp_path / "x")
+        left_open(tmp_path / "x")
 
 
 def test_a_damaged_journal_is_not_counted(path: Path) -> None:
@@ -222,4 +226,4 @@ def test_a_damaged_journal_is_not_counted(path: Path) -> None:
         begin(store, [1])
     sql(path, "DELETE FROM events WHERE version = 2")
     with pytest.raises(UnusableStore, match="damaged"):
-        open_by_gateway(path)
+        left_open(path)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gatewayd.io.boot import LeftOpen
 from gatewayd.io.check import Report, check
 from gatewayd.io.config import Config, load
 from gatewayd.io.fingerprint import fingerprint
@@ -119,7 +120,7 @@ async def test_a_clock_before_the_journal_is_warned_of(path: Path) -> None:
 
 
 async def test_dropping_a_gateway_with_open_attempts_is_a_problem(path: Path) -> None:
-    found = await check(load(path, {}), wall=wall, open_by_gateway={"mellat-main": 1})
+    found = await check(load(path, {}), wall=wall, left=LeftOpen(attempts={"mellat-main": 1}))
     assert not found.ok
     assert "problem: " in found.text()
     assert found.text().endswith("not to be used like this\n")
@@ -130,9 +131,18 @@ async def test_changing_the_credentials_of_open_attempts_is_a_problem(path: Path
     write(path, changed("gateways.0.terminal_id", "87654321"))
     stored = {"saman-main": fingerprint(old)}
     config = load(path, {})
-    assert (await check(config, wall=wall, fingerprints=stored)).ok
-    opened = {"saman-main": 1}
-    assert not (await check(config, wall=wall, fingerprints=stored, open_by_gateway=opened)).ok
+    assert (await check(config, wall=wall, left=LeftOpen(fingerprints=stored))).ok
+    left = LeftOpen(attempts={"saman-main": 1}, fingerprints=stored)
+    assert not (await check(config, wall=wall, left=left)).ok
+
+
+async def test_dropping_a_shop_with_open_payments_is_a_problem(path: Path) -> None:
+    config = load(path, {})
+    (shop,) = config.service.shops
+    assert (await check(config, wall=wall, left=LeftOpen(payments={shop.name: 2}))).ok
+    found = await check(config, wall=wall, left=LeftOpen(payments={"bazaar": 2}))
+    (problem,) = found.problems
+    assert "shop bazaar is gone and has 2 open payments;" in problem
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,13 @@ from gatewayd.engine.gateway import GatewaySettings
 from gatewayd.gateways.mellat import Mellat
 from gatewayd.gateways.saman import Saman
 from gatewayd.gateways.zarinpal import Zarinpal
-from gatewayd.io.config import Config
+from gatewayd.io.config import Config, ConfigError
+from gatewayd.io.contract_keeping import check_shops
 from gatewayd.io.fingerprint import conflicts, fingerprint, same_contract
 from gatewayd.routing.router import Limits
-from tests.config_text import read
+from tests.config_text import SMALL, read
+from tests.histories import created
+from tests.journals import journal
 
 MELLAT = Mellat(terminal_id=7_654_321, username="shop01", password=Secret("12345678"))
 GATEWAY = GatewaySettings(name="mellat-main", driver=MELLAT)
@@ -92,3 +95,11 @@ def test_without_open_attempts_anything_may_change() -> None:
 
 def test_a_gateway_without_a_fingerprint_is_only_looked_for_by_name() -> None:
     assert [] == conflicts(config(GATEWAY), {"mellat-main": 3}, {})
+
+
+def test_a_configuration_without_a_shop_that_has_open_payments_does_not_take_over() -> None:
+    memory = journal()
+    memory.append(1, created())
+    check_shops(read(SMALL.replace("name: main", "name: demo")), memory)
+    with pytest.raises(ConfigError, match="shop demo is gone and has 1 open payment;"):
+        check_shops(read(), memory)

@@ -45,6 +45,8 @@ class Pump:
         self._on_commit = on_commit
         self._wake = asyncio.Event()
         self._last_commit = float("-inf")
+        self.commits = 0
+        """How many have landed."""
         self._search_timer: asyncio.TimerHandle | None = None
         self._search_due = False
         self._searching = False
@@ -99,6 +101,7 @@ class Pump:
                 waiters, self._search_waiters = self._search_waiters, []
         results = await self._write(batch, searches)
         self._searching = False
+        self.commits += 1
         self._journal.batch_landed(results)
         for waiter in waiters:
             if not waiter.done():

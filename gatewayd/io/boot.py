@@ -10,6 +10,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_bytes
 from typing import Final
@@ -101,22 +102,36 @@ def open_journal(
         return opened
 
 
-def open_by_gateway(path: Path) -> tuple[Mapping[str, int], Mapping[str, str]]:
-    """Per gateway, how many attempts are not settled one way or the other; and the contracts' fingerprints.
+@dataclass(frozen=True, slots=True)
+class LeftOpen:
+    """What a journal's last daemon left to the next."""
 
-    Nothing for a journal that is not there yet. It may be in use. UnusableStore where it cannot be understood.
+    attempts: Mapping[str, int] = field(default_factory=dict)
+    """Per gateway, how many are not settled one way or the other."""
+    payments: Mapping[str, int] = field(default_factory=dict)
+    """Per shop, how many still need something."""
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    """Of the gateways' contracts."""
+
+
+def left_open(path: Path) -> LeftOpen:
+    """What is open in a journal, in use or not; nothing for one that is not there yet.
+
+    UnusableStore where it cannot be understood.
     """
     if not path.exists():
-        return {}, {}
-    found: Counter[str] = Counter()
+        return LeftOpen()
+    attempts: Counter[str] = Counter()
+    payments: Counter[str] = Counter()
     with closing(connect_to_read(path)) as db:
         with _understood():
             for number, rows in by_payment(db.execute(OPEN_ROWS)):
                 payment = replay(number, rows)
                 assert payment is not None, "it has events"
-                found.update(each.gateway for each in payment.attempts if _is_open(each))
+                attempts.update(each.gateway for each in payment.attempts if _is_open(each))
+                payments[payment.shop] += 1
         kept = db.execute("SELECT value FROM meta WHERE key = ?", (FINGERPRINTS_KEY,)).fetchone()
-    return found, orjson.loads(kept[0]) if kept else {}
+    return LeftOpen(attempts, payments, orjson.loads(kept[0]) if kept else {})
 
 
 @contextmanager

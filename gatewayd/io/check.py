@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.table import Table
 
 from gatewayd.core.secret import Secret
-from gatewayd.core.terms import NOTHING
 from gatewayd.engine.gateway import GatewaySettings
+from gatewayd.io.boot import LeftOpen
 from gatewayd.io.config import Config
 from gatewayd.io.config_rules import LITERAL
-from gatewayd.io.fingerprint import conflicts
+from gatewayd.io.fingerprint import conflicts, shops_gone
 from gatewayd.io.reach import Reached, Way, reach_all
 
 REACH_SECONDS: Final = 3.0
@@ -29,7 +29,7 @@ SKEW_SECONDS_MAX: Final = 5.0
 """Bank deadlines are minutes; a clock that is off by more than seconds is not looked after."""
 CERTIFICATE_DAYS_MIN: Final = 14
 KEY_DAYS_MIN: Final = 14
-NO_ATTEMPTS: Final[Mapping[str, int]] = {}
+NOTHING_LEFT: Final = LeftOpen()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +63,12 @@ async def check(
     *,
     wall: Callable[[], float],
     connect: bool = False,
-    open_by_gateway: Mapping[str, int] = NO_ATTEMPTS,
-    fingerprints: Mapping[str, str] = NOTHING,
+    left: LeftOpen = NOTHING_LEFT,
 ) -> Report:
-    """Everything about `config`. `connect`: also whether the banks can be reached from here."""
+    """Everything about `config` beside what is `left` open in its journal.
+
+    `connect`: also whether the banks can be reached from here.
+    """
     tables = [_gateways(config), _windows(config)]
     now = wall()
     warnings = [
@@ -75,7 +77,8 @@ async def check(
         *_early(config, now),
         *_expiring(config, now),
     ]
-    problems = conflicts(config, open_by_gateway, fingerprints)
+    problems = conflicts(config, left.attempts, left.fingerprints)
+    problems += shops_gone(config, left.payments)
     if connect:
         reached = await reach_all(_origins(config.gateways), wall, REACH_SECONDS)
         tables.append(_ways(reached))

@@ -1,19 +1,22 @@
 """Remembers beside the journal which contracts its open payments were made under.
 
 A configuration that drops or re-keys a gateway with open attempts must not take over: nobody could verify, settle or
-reverse them. The journal is only looked through where a contract is not as it was.
+reverse them. The journal is only looked through where a contract is not as it was. One that drops a shop with open
+payments must not take over either: nobody could send their customers back.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 import orjson
 
-from gatewayd.io.boot import FINGERPRINTS_KEY, open_by_gateway
+from gatewayd.io.boot import FINGERPRINTS_KEY, left_open
 from gatewayd.io.config import Config, ConfigError
-from gatewayd.io.fingerprint import conflicts, fingerprint, same_contract
+from gatewayd.io.fingerprint import conflicts, fingerprint, same_contract, shops_gone
 from gatewayd.io.store_thread import StoreThread
+from gatewayd.journal.journal import Journal
 
 
 async def check_contracts(config: Config, thread: StoreThread) -> Mapping[str, str]:
@@ -22,13 +25,19 @@ async def check_contracts(config: Config, thread: StoreThread) -> Mapping[str, s
     stored: dict[str, str] = orjson.loads(kept) if kept else {}
     fitting = await asyncio.to_thread(_fitting, config, stored)
     if stored.keys() != fitting.keys():
-        open_attempts, _ = await asyncio.to_thread(
-            open_by_gateway, Path(config.service.journal.path)
-        )
-        problems = conflicts(config, open_attempts, stored)
+        left = await asyncio.to_thread(left_open, Path(config.service.journal.path))
+        problems = conflicts(config, left.attempts, stored)
         if problems:
             raise ConfigError(problems)
     return fitting
+
+
+def check_shops(config: Config, journal: Journal) -> None:
+    """ConfigError if a payment that is open in memory is of a shop that is not configured any more."""
+    payments = (journal.get(number) for number in journal.numbers())
+    problems = shops_gone(config, Counter(payment.shop for payment in payments if payment))
+    if problems:
+        raise ConfigError(problems)
 
 
 async def keep_contracts(config: Config, fitting: Mapping[str, str], thread: StoreThread) -> None:

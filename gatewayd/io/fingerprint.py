@@ -1,7 +1,8 @@
 """Knows a gateway's contract again without keeping its credentials.
 
 The daemon stores a fingerprint of each gateway beside its journal. A changed configuration may neither
-drop nor re-key a gateway whose payments are still open, for nobody could verify or reverse them.
+drop nor re-key a gateway whose payments are still open, for nobody could verify or reverse them. Nor may
+it drop a shop with open payments, for their customers could not be sent back to it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -62,6 +63,17 @@ def _conflicts(
                 f"{config.path}: gateway {name} has other credentials and {attempts} under the old"
                 " ones; keep those with retired: true and give the new contract another name"
             )
+
+
+def shops_gone(config: Config, open_by_shop: Mapping[str, int]) -> list[str]:
+    """Why this configuration must not take over: shops whose payments are still open, by number, are not in it."""
+    shops = {shop.name for shop in config.service.shops}
+    return [
+        f"{config.path}: shop {name} is gone and has {count} open payment{'s' * (count > 1)};"
+        " keep it until they are closed"
+        for name, count in sorted(open_by_shop.items())
+        if count > 0 and name not in shops
+    ]
 
 
 def _identity(gateway: GatewaySettings) -> bytes:

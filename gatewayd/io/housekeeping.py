@@ -16,6 +16,7 @@ from gatewayd.engine.ports import Log
 from gatewayd.io import systemd
 from gatewayd.io.clock import JumpWatch, SystemClock
 from gatewayd.io.http import HttpTransport
+from gatewayd.io.landing import LandingWatch
 from gatewayd.io.metrics import Metrics
 from gatewayd.io.store_thread import StoreThread
 
@@ -50,6 +51,8 @@ class Housekeeping:
         self._clock = clock
         self._log = log
         self._free_bytes = free_bytes
+        self._landing = LandingWatch(clock.monotonic())
+        self._stuck = False
         self._jumps = JumpWatch(clock.wall(), clock.monotonic())
         self._disk_low = free_bytes() < engine.service.journal.low_water_bytes
         self._stopping = False
@@ -60,7 +63,10 @@ class Housekeeping:
             return "stopping"
         if self._disk_low:
             return "disk nearly full"
-        if self._engine.journal.queued_events > self._engine.service.journal.queue_max:
+        if (
+            self._stuck
+            or self._engine.journal.queued_events > self._engine.service.journal.queue_max
+        ):
             return "journal behind"
         return None
 
@@ -83,7 +89,8 @@ class Housekeeping:
                 self._metrics.open_attempts(self._states())
             if rounds % ROUTER_EVERY == 0:
                 await self._save_router()
-            systemd.notify(systemd.WATCHDOG)
+            if self._lands():
+                systemd.notify(systemd.WATCHDOG)
 
     def stop(self) -> None:
         """No new payments from here on; the service manager is told."""
@@ -109,6 +116,16 @@ class Housekeeping:
         journal = self._engine.journal
         payments = (journal.get(number) for number in journal.numbers())
         return Counter(str(a.state) for p in payments if p is not None for a in p.attempts)
+
+    def _lands(self) -> bool:
+        """Whether the journal lands; if not, the service manager hears nothing of us any more."""
+        queued, commits = self._engine.journal.queued_events, self._engine.pump.commits
+        lands = self._landing.lands(self._clock.monotonic(), commits=commits, queued=queued)
+        if lands is self._stuck:
+            self._stuck = not lands
+            write = self._log.info if lands else self._log.error
+            write("journal lands again" if lands else "journal does not land", queued=queued)
+        return lands
 
     def _look_at_clock(self) -> None:
         jump = self._jumps.look(self._clock.wall(), self._clock.monotonic())

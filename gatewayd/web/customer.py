@@ -132,7 +132,9 @@ def show(request: Request, view: View) -> web.StreamResponse:
     if isinstance(view, Nothing):
         return unknown(request, "view")
     payment = view.payment
-    shop = request.app[SHOPS].by_name[payment.shop]
+    shop = request.app[SHOPS].by_name.get(payment.shop)
+    if shop is None:  # gone from the configuration, as its open payments never are
+        return unknown_page(request)
     if isinstance(view, Back):
         if payment.hold is not None and payment.hold.face:
             return _go(callback_url(payment, request.app[DESK].names))

@@ -1,6 +1,7 @@
-"""The operators' commands: what is open, one payment's story, orders to the running daemon."""
+"""The operators' commands: what is open, one payment's story, refunds, orders to the running daemon."""
 
 import getpass
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
@@ -13,6 +14,8 @@ from gatewayd.io.operator_client import NoDaemon, Said, ask_daemon
 
 EX_UNAVAILABLE: Final = 69
 EX_REFUSED: Final = 1
+_REFUND: Final = re.compile(r"(?:rfd_)?([0-9]{1,15})_([0-9]{1,3})")
+_TOLD_ABOVE: Final = frozenset({"why", "ask_bank_first", "amount", "amount_rial"})
 _CONSOLE: Final = Console(highlight=False, markup=False)
 
 Journal = Annotated[
@@ -25,10 +28,15 @@ Journal = Annotated[
 ]
 JOURNAL: Final = Path("var/gatewayd.db")
 Number = Annotated[str, typer.Argument(metavar="PAYMENT", help="pay_217512345678, or its digits")]
+RefundId = Annotated[str, typer.Argument(metavar="REFUND", help="rfd_217512345678_1")]
+Reference = Annotated[
+    str, typer.Option("--reference", help="What it went back by, such as a transfer's number.")
+]
 By = Annotated[str, typer.Option("--by", help="Who gives the order; your user name if not given.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept in the journal.")]
 
 payment = typer.Typer(help="Payments of the running daemon.", no_args_is_help=True)
+refund = typer.Typer(help="Refunds of the running daemon.", no_args_is_help=True)
 gateway = typer.Typer(help="Gateways of the running daemon.", no_args_is_help=True)
 routing = typer.Typer(help="How the running daemon draws gateways.", no_args_is_help=True)
 
@@ -91,6 +99,48 @@ def resolve(number: Number, reason: Reason, by: By = "", journal: Journal = JOUR
     _order(journal, number, "resolve", by, reason)
 
 
+@refund.command("list")
+def list_refunds(journal: Journal = JOURNAL) -> None:
+    """Refunds that have not ended; those that need a person say why."""
+    table = Table("refund", "shop", "order", "rial", "gateway", "status", "since (UTC)", "why")
+    for row in _ask(journal, "GET", "/refunds"):
+        table.add_row(
+            row["id"],
+            row["shop"],
+            row["order_id"],
+            f"{row['amount_rial']:,}",
+            row["gateway"],
+            row["status"],
+            row["created_at"],
+            _why(row),
+        )
+    _CONSOLE.print(table)
+
+
+@refund.command("show")
+def show_refund(refund_id: RefundId, journal: Journal = JOURNAL) -> None:
+    """One refund, with what finance needs to give it back."""
+    _print_refund(_ask(journal, "GET", f"/refunds/{_refund_path(refund_id)}"))
+
+
+@refund.command()
+def done(
+    refund_id: RefundId,
+    reason: Reason,
+    reference: Reference = "",
+    by: By = "",
+    journal: Journal = JOURNAL,
+) -> None:
+    """Say that a refund went back: by your transfer, or as you found at the bank."""
+    _finish(journal, refund_id, "done", by, reason, reference)
+
+
+@refund.command()
+def fail(refund_id: RefundId, reason: Reason, by: By = "", journal: Journal = JOURNAL) -> None:
+    """Say that a refund does not go back; its amount can be asked for again."""
+    _finish(journal, refund_id, "fail", by, reason, "")
+
+
 @gateway.command("open")
 def open_gateway(name: str, by: By = "", journal: Journal = JOURNAL) -> None:
     """Cut a gateway off: no new payments go there."""
@@ -131,6 +181,47 @@ def _order(journal: Path, number: str, act: str, by: str, reason: str) -> None:
     _CONSOLE.print(_ask(journal, "POST", f"/payments/{_digits(number)}/{act}", words)["said"])
 
 
+def _finish(journal: Path, refund_id: str, act: str, by: str, reason: str, reference: str) -> None:
+    words = {"by": by or getpass.getuser(), "reason": reason, "reference": reference}
+    _print_refund(_ask(journal, "POST", f"/refunds/{_refund_path(refund_id)}/{act}", words))
+
+
+def _print_refund(row: dict[str, Any]) -> None:
+    _CONSOLE.print(
+        f"{row['id']}  {row['amount_rial']:,} of {row['payment_amount_rial']:,} rial  "
+        f"order {row['order_id']} of {row['shop']}  {row['status']}"
+    )
+    if row["needs"]:
+        _CONSOLE.print(f"needs a person: {_why(row)}")
+    table = Table("what", "value")
+    shown = {
+        "how": row["kind"],
+        "asked for": row["created_at"],
+        "shop's reason": row["reason"],
+        "gone back by": row["reference"],
+        "on the card by": row["returns_by"],
+        "closed by": row["by"],
+        "closed because": row["said"],
+        **{
+            name.replace("_", " "): value
+            for name, value in row["details"].items()
+            if name not in _TOLD_ABOVE
+        },
+    }
+    for name, value in shown.items():
+        if value not in (None, ""):
+            table.add_row(name, str(value))
+    _CONSOLE.print(table)
+
+
+def _why(row: dict[str, Any]) -> str:
+    needs = row["needs"]
+    if not needs:
+        return ""
+    first = "; LOOK AT THE BANK FIRST, it may have done it" if needs["ask_bank_first"] else ""
+    return f"{needs['why']}{first}"
+
+
 def _force(journal: Path, name: str, to: str, by: str) -> None:
     words = {"by": by or getpass.getuser(), "to": to}
     _CONSOLE.print(_ask(journal, "POST", f"/gateways/{name}", words)["said"])
@@ -143,6 +234,13 @@ def _ask(journal: Path, method: str, target: str, body: object = None) -> Any:
         _die(EX_UNAVAILABLE, str(error))
     except Said as error:
         _die(EX_REFUSED, str(error))
+
+
+def _refund_path(refund_id: str) -> str:
+    found = _REFUND.fullmatch(refund_id)
+    if found is None:
+        _die(EX_REFUSED, f"{refund_id!r} is no refund: rfd_ and two numbers are wanted")
+    return f"{found[1]}/{found[2]}"
 
 
 def _digits(number: str) -> str:

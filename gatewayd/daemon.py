@@ -103,7 +103,10 @@ async def serving(config: Config, log: Log) -> AsyncIterator[Serving]:
         faces = (
             public_runner(public, **_how(service.web.drain_seconds)),
             web.AppRunner(build_internal_app(render_metrics=metrics.render), **_how(1.0)),
-            web.AppRunner(build_operators_app(engine.operating), **_how(service.web.drain_seconds)),
+            web.AppRunner(
+                build_operators_app(engine.operating, engine.refunding, reader.in_review),
+                **_how(service.web.drain_seconds),
+            ),
         )
         life = _Life(engine, housekeeping, faces)
         keeping = keep_contracts(config, contracts, opened.thread)
@@ -143,6 +146,7 @@ def _engine(
         last_order=opened.last_order,
         on_commit=metrics.committed,
         on_status=metrics.reached,
+        on_refund=metrics.refunded,
     )
 
 

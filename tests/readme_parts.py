@@ -59,7 +59,8 @@ def gateways_table() -> str:
             Ask.INQUIRY: "by an inquiry",
         }[traits.ask]
         reverse = traits.reverse_within_seconds
-        back = f"reverse within {_span(reverse)}" if reverse is not None else "no"
+        ways = [f"reverse within {_span(reverse)}"] if reverse is not None else []
+        back = ", ".join([*ways, *(["refund"] if traits.refunds else [])]) or "no"
         lines.append(f"| `{name}` | {needed} | {unverified} | {asked} | {back} |")
     return "\n".join(lines)
 

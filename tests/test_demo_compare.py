@@ -11,6 +11,7 @@ from gatewayd.core import events as ev
 from gatewayd.core.money import Currency
 from gatewayd.core.payment import Attempt, Payment
 from gatewayd.core.plan import BANKS_RETURN_MS
+from gatewayd.core.refunds import Refund, RefundState
 from gatewayd.core.states import State
 from gatewayd.core.status import Status
 from gatewayd.core.terms import Redirect
@@ -182,9 +183,21 @@ def test_other_amounts_are_a_contradiction_in_both_directions() -> None:
     assert (Fault.AMOUNT_DIFFERS, Fault.REFUND_DIFFERS) == (wrong.fault, refunded.fault)
 
 
+def refund(state: RefundState, amount: int) -> Refund:
+    return Refund(
+        number=1,
+        attempt=1,
+        amount=amount,
+        state=state,
+        created_ms=NOW_MS,
+        changed_ms=NOW_MS,
+        key="k1",
+    )
+
+
 def test_refunds_that_both_know_are_taken_off_both_sums() -> None:
     found = compare(
-        [payment(attempt(State.VERIFIED), refunded=10_000)],
+        [payment(attempt(State.VERIFIED), refunds=(refund(RefundState.SUCCEEDED, 10_000),))],
         [row("verified", refunded=10_000)],
         DRIVERS,
     )

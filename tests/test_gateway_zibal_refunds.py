@@ -62,14 +62,14 @@ def test_a_refund_carries_its_number_as_description() -> None:
             "description": "77",
         },
         headers=BEARER,
-    ).replies(200, REFUNDED).returns(GivenBack(amount=50_000, reference="900123"))
+    ).replies(200, REFUNDED).returns(GivenBack(amount=50_000, reference="900123", done=False))
 
 
 @pytest.mark.parametrize("data", [None, {}, {"split": []}, {"split": "x"}, []])
 def test_a_refund_that_was_taken_stands_whatever_its_data(data: object) -> None:
     play(RICH.refund(ORDER, TOKEN, RECEIPT, 50_000, 77)).calls("POST", "…").replies(
         200, {"result": 1, "data": data}
-    ).returns(GivenBack(amount=50_000))
+    ).returns(GivenBack(amount=50_000, done=False))
 
 
 @pytest.mark.parametrize(

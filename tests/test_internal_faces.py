@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.web import Application
 
+from gatewayd.engine.reading import MemoryReader
 from gatewayd.web.internal import build_internal_app
 from gatewayd.web.operators import build_operators_app
 from tests.web_stage import Web, web_stage
@@ -27,11 +29,16 @@ class Desk:
         return await self.ask("POST", path, {"by": "sara", "reason": "a call", **words})
 
 
+def operators_app(web: Web) -> Application:
+    reader = MemoryReader(web.disk.store)
+    return build_operators_app(web.engine.operating, web.engine.refunding, reader.in_review)
+
+
 @pytest.fixture
 async def desk() -> AsyncIterator[Desk]:
     async with (
         web_stage() as web,
-        TestClient(TestServer(build_operators_app(web.engine.operating))) as client,
+        TestClient(TestServer(operators_app(web))) as client,
     ):
         yield Desk(web, client)
 

@@ -268,24 +268,41 @@ async def curl(stage: DemoStage, words: list[str], payment_id: str) -> ClientRes
                 url = word
     url = url.replace("http://127.0.0.1:8080", stage.setting.daemon)
     url = url.replace("http://127.0.0.1:9100", stage.setting.banks)
-    url = url.replace(OF_THE_README, payment_id)
+    url = url.replace(OF_THE_README.removeprefix("pay_"), payment_id.removeprefix("pay_"))
     method = method or ("POST" if body is not None else "GET")
     answer = await stage.session.request(method, url, headers=headers, data=body)
     await answer.read()
     return answer
 
 
+async def paid(stage: DemoStage) -> dict[str, str]:
+    """A customer pays in the demo's shop; what he brings back there."""
+    customer = Browser(stage.session)
+    pay_url = await stage.till.order(1_750_000, "cup")
+    assert pay_url is not None
+    page = await customer.open(pay_url)
+    page = await customer.submit(page, page.forms[0])
+    page = await customer.submit(page, page.forms[0], {"choice": "paid"})
+    while page.origin != stage.setting.shop:
+        page = await customer.submit(page, page.forms[0])
+    return dict(page.url.query)
+
+
 async def test_every_curl_example_works_in_its_order(stage: DemoStage) -> None:
-    statuses, payment_id = [], OF_THE_README
+    statuses, payment_id, paid_id = [], OF_THE_README, ""
     created: dict[str, Any] | None = None
     for words in commands():
         if words and words[0] == "curl":
-            answer = await curl(stage, words, payment_id)
+            about = payment_id
+            if any("refunds" in word for word in words):
+                paid_id = paid_id or (await paid(stage))["payment_id"]
+                about = paid_id
+            answer = await curl(stage, words, about)
             statuses.append(answer.status)
             if created is None:
                 created = await answer.json()
                 payment_id = created["id"]
-    assert [201, 201, 200, 200, 200, 200, 200, 201, 204] == statuses
+    assert [201, 201, 200, 200, 200, 200, 201, 200, 200, 200, 201, 204] == statuses
     assert created is not None
     sample = json.loads(blocks("json")[0])
     assert list(sample) == list(created)
@@ -307,15 +324,7 @@ async def test_the_readmes_python_knows_a_genuine_return_from_another(stage: Dem
     scope: dict[str, Any] = {}
     (program,) = blocks("python")
     exec(compile(program, "README.md", "exec"), scope)
-    customer = Browser(stage.session)
-    pay_url = await stage.till.order(1_750_000, "cup")
-    assert pay_url is not None
-    page = await customer.open(pay_url)
-    page = await customer.submit(page, page.forms[0])
-    page = await customer.submit(page, page.forms[0], {"choice": "paid"})
-    while page.origin != stage.setting.shop:
-        page = await customer.submit(page, page.forms[0])
-    query, secret = dict(page.url.query), stage.setting.return_secret
+    query, secret = await paid(stage), stage.setting.return_secret
     assert scope["is_genuine"](query, secret)
     for name in ("payment_id", "order_id", "status", "timestamp", "signature"):
         assert not scope["is_genuine"]({**query, name: "0"}, secret)

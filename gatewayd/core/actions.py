@@ -34,10 +34,23 @@ class Settle(Action):
 class Reverse(Action):
     """Ask the bank to give all of it back."""
 
+    refund: int = 0
+    """The refund that this is for; 0: none, or again for the same."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund(Action):
     """Ask the bank to refund what it does not reverse."""
+
+    refund: int = 0
+    """The refund that this is for; 0: all of an attempt's money that must not be kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskRefund(Action):
+    """Ask the bank what became of a refund."""
+
+    refund: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,16 @@ Rules:
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any
 
+from gatewayd.core.happening import Event as Event
 from gatewayd.core.money import Currency
+from gatewayd.core.refund_events import RefundAsked as RefundAsked
+from gatewayd.core.refund_events import RefundCreated as RefundCreated
+from gatewayd.core.refund_events import RefundEvent as RefundEvent
+from gatewayd.core.refund_events import RefundFinding as RefundFinding
+from gatewayd.core.refund_events import RefundLeftToReview as RefundLeftToReview
+from gatewayd.core.refund_events import RefundResolved as RefundResolved
 from gatewayd.core.terms import (
     Capture,
     Claim,
@@ -76,20 +83,6 @@ class Wrong(StrEnum):
     """Verified before we ever asked, where that cannot be trusted."""
     UNPAID = "unpaid"
     """The bank, asked without being bidden to take anything, says that nobody paid."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """Something that happened to a payment."""
-
-    notice: ClassVar[str] = ""
-    """What its shop is told of it, beside the change of status that it may bring; empty: nothing."""
-    at_ms: int
-
-    @property
-    def trigger(self) -> str:
-        """The key into the table of transitions."""
-        return type(self).__name__
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,6 +328,9 @@ class SettleLost(AttemptEvent):
 class ReverseRequested(AttemptEvent):
     """The bank is about to be asked to give all of it back."""
 
+    refund: int = 0
+    """The refund that this is for; 0: for none, or again for the same."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reversed(AttemptEvent):
@@ -367,6 +363,8 @@ class RefundRequested(AttemptEvent):
     amount: int
     """Rial."""
     refund_order: int
+    refund: int = 0
+    """The refund that this is for; 0: all of an attempt's money that must not be kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -376,6 +374,7 @@ class Refunded(AttemptEvent):
     amount: int
     given: GivenBack
     returns_by_ms: int
+    refund: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -383,6 +382,7 @@ class RefundRefused(AttemptEvent):
     """It does not."""
 
     refusal: Refusal
+    refund: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -390,6 +390,11 @@ class RefundLost(AttemptEvent):
     """No usable answer; it is asked for, never repeated."""
 
     cause: str
+    refund: int = 0
+    reached: bool = True
+    """False: the request certainly never left."""
+    refusal: Refusal | None = None
+    """What the bank answered, where that is no definite no."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -433,6 +438,10 @@ KINDS: dict[str, type[Event]] = {
         ReviewRaised,
         ReviewResolved,
         OperatorActed,
+        RefundCreated,
+        RefundAsked,
+        RefundLeftToReview,
+        RefundResolved,
         StartRequested,
         Started,
         StartRefused,

@@ -1,11 +1,13 @@
 """What shops are told of, by webhook and in their list of events: names that are never changed once they are out.
 
-A change of a payment's public status is news, and so is a person's being needed or having looked. The name is a past
+A change of the public status of a payment or a refund is news, and so is a person's being needed or having looked. The
+name is a past
 participle of what happened, mostly the status itself.
 """
 
 from typing import Final
 
+from gatewayd.core.refunds import Refund, RefundStatus, moved
 from gatewayd.core.status import Status
 
 CREATED: Final = "payment.created"
@@ -15,6 +17,8 @@ CAPTURE_DUE: Final = "payment.capture_due"
 """It is authorized, and its shop will soon be too late to capture it."""
 REVIEW_RAISED: Final = "payment.review_raised"
 REVIEW_RESOLVED: Final = "payment.review_resolved"
+
+REFUND_CREATED: Final = "refund.created"
 
 _OF_STATUS: Final = {status: f"payment.{status}" for status in Status}
 _STATUS_OF: Final = {name: status for status, name in _OF_STATUS.items()} | {
@@ -29,6 +33,8 @@ NEWS: Final = (
     CAPTURE_DUE,
     REVIEW_RAISED,
     REVIEW_RESOLVED,
+    REFUND_CREATED,
+    *(f"refund.{status}" for status in RefundStatus if status is not RefundStatus.PENDING),
 )
 """All that a webhook can be asked for."""
 
@@ -38,6 +44,19 @@ def news_of(before: Status | None, after: Status) -> str:
     if after is Status.PENDING:
         return CREATED if before is None else REOPENED
     return _OF_STATUS[after]
+
+
+def news_of_refunds(before: tuple[Refund, ...], now: tuple[Refund, ...]) -> list[str]:
+    """What is told of refunds that are new, or are called otherwise outside than before."""
+    return [
+        f"refund.{refund.status}" if refund.number <= len(before) else REFUND_CREATED
+        for refund in moved(before, now)
+    ]
+
+
+def is_of_refund(name: str) -> bool:
+    """Whether this news is about the refund that something happened to last."""
+    return name.startswith("refund.")
 
 
 def status_told(name: str) -> Status | None:

@@ -86,9 +86,9 @@ def reverse_event(outcome: GivenBack | Refusal | Lost, attempt: int, at_ms: int)
 
 
 def refund_event(
-    outcome: GivenBack | Refusal | Lost, attempt: int, amount: int, at_ms: int
+    outcome: GivenBack | Refusal | Lost, attempt: int, amount: int, at_ms: int, refund: int = 0
 ) -> ev.AttemptEvent:
-    """Of a refund of `amount` rial: Refunded, RefundRefused or RefundLost."""
+    """Of a refund of `amount` rial: Refunded, RefundRefused or RefundLost. `refund` is its number, if it has one."""
     match outcome:
         case GivenBack():
             return ev.Refunded(
@@ -97,11 +97,46 @@ def refund_event(
                 amount=amount,
                 given=outcome,
                 returns_by_ms=at_ms + BANKS_RETURN_MS,
+                refund=refund,
             )
         case Refusal() if judge.is_no(outcome, Operation.REFUND):
-            return ev.RefundRefused(at_ms=at_ms, attempt=attempt, refusal=outcome)
+            return ev.RefundRefused(at_ms=at_ms, attempt=attempt, refusal=outcome, refund=refund)
         case _:
-            return ev.RefundLost(at_ms=at_ms, attempt=attempt, cause=_lost(outcome).cause)
+            lost = _lost(outcome)
+            return ev.RefundLost(
+                at_ms=at_ms,
+                attempt=attempt,
+                cause=lost.cause,
+                refund=refund,
+                reached=lost.reached,
+                refusal=outcome if isinstance(outcome, Refusal) else None,
+            )
+
+
+def refund_asked_event(
+    outcome: GivenBack | Inquiry | Refusal | Lost, refund: int, at_ms: int
+) -> ev.RefundAsked:
+    """Of the question what became of a refund. A refusal to answer says nothing, but "there is none" says no."""
+    returns_by_ms = None
+    given, finding = None, ev.RefundFinding.UNKNOWN
+    match outcome:
+        case GivenBack():
+            given, finding = outcome, ev.RefundFinding.DONE
+            returns_by_ms = at_ms + BANKS_RETURN_MS
+        case Inquiry(finding=Finding.PENDING):
+            finding = ev.RefundFinding.UNDER_WAY
+        case Refusal() if judge.is_no(outcome, Operation.REFUND):
+            finding = ev.RefundFinding.NOT_DONE
+        case _:
+            pass
+    return ev.RefundAsked(
+        at_ms=at_ms,
+        refund=refund,
+        finding=finding,
+        given=given,
+        returns_by_ms=returns_by_ms,
+        answered=not isinstance(outcome, Lost),
+    )
 
 
 def inquiry_event(outcome: Inquiry | Refusal | Lost, attempt: int, at_ms: int) -> ev.Asked:

@@ -16,6 +16,7 @@ never acts. The rules that it keeps:
 * What waits for its shop's word is not verified to be kept, or not settled, before the word; it is proven by what takes
   nothing, its shop is warned, and in time before the bank's own end it is stopped, and given back where the bank would
   keep it.
+* What a shop gives back of a paid payment is asked for, and asked about, until it has gone back or is a person's.
 * Nothing is expired while anything is in doubt.
 """
 
@@ -26,6 +27,7 @@ from typing import Final
 from gatewayd.core import events as ev
 from gatewayd.core.actions import (
     Action,
+    AskRefund,
     Inquire,
     Note,
     Refund,
@@ -36,12 +38,15 @@ from gatewayd.core.actions import (
 )
 from gatewayd.core.holding import DENIALS, Hold, window_ms
 from gatewayd.core.payment import Attempt, Payment
+from gatewayd.core.refund_plan import refund_actions
+from gatewayd.core.refunds import RefundState
 from gatewayd.core.settings import EngineSettings
 from gatewayd.core.states import State
 from gatewayd.core.terms import AddressedBy, Ask, Capture, CodeClass, IfUnverified, Traits
 
 __all__ = [
     "Action",
+    "AskRefund",
     "Inquire",
     "Note",
     "Refund",
@@ -108,6 +113,10 @@ class _View:
         for attempt in self.payment.attempts:
             if attempt.number not in self.busy and not self._is_past(attempt):
                 yield from self._for_attempt(attempt, self.traits[attempt.gateway])
+        if self.payment.refunds:
+            yield from refund_actions(
+                self.payment, self.now_ms, self.traits, self.settings, self.busy
+            )
         yield from self._for_payment()
 
     # --- the payment as a whole
@@ -287,7 +296,8 @@ class _View:
 
     def _kept(self, attempt: Attempt, traits: Traits) -> Iterator[Action]:
         if attempt.giving_back:
-            if not self._for_long(attempt):
+            ordered = any(r.state is RefundState.REVERSING for r in self.payment.refunds)
+            if ordered or not self._for_long(attempt):
                 yield Reverse(due_ms=self._again_ms(attempt), attempt=attempt.number)
             return
         if self.payment.stopping:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from gatewayd.core.events import Closing
 from gatewayd.core.payment import Attempt, Payment
+from gatewayd.core.refunds import RefundState
 from gatewayd.core.states import State
 from gatewayd.core.terms import Capture
 
@@ -126,7 +127,8 @@ def money_of(payment: Payment) -> Money:
         return Money.AT_BANK
     kept = payment.kept
     if kept is not None:
-        return money_of_attempt(kept)
+        gone = payment.refunds and payment.refunded == payment.amount
+        return Money.RETURNED if gone else money_of_attempt(kept)
     found = {money_of_attempt(attempt) for attempt in payment.attempts}
     return next((money for money in Money if money in found), Money.NONE)
 
@@ -145,7 +147,10 @@ def returns_by_ms(payment: Payment) -> int | None:
 
 def needs_review(payment: Payment) -> bool:
     """Whether a person should look."""
-    return bool(payment.reviews)
+    if not payment.refunds:  # asked after every event
+        return bool(payment.reviews)
+    by_hand = any(refund.state is RefundState.MANUAL for refund in payment.refunds)
+    return by_hand or bool(payment.reviews)
 
 
 def last_no(payment: Payment) -> Attempt | None:

@@ -189,6 +189,8 @@ class GivenBack:
     """The bank's own number for it."""
     already: bool = False
     """The bank says that it had been given back before."""
+    done: bool = True
+    """False: it carries it out later, and can be asked whether it has."""
 
 
 class Finding(StrEnum):

@@ -14,6 +14,7 @@ from gatewayd.core import events as ev
 from gatewayd.core import judge, outcomes
 from gatewayd.core import plan as pl
 from gatewayd.core.payment import Attempt, Payment, allows, apply, attempt_of
+from gatewayd.core.refunds import Refund
 from gatewayd.core.settings import EngineSettings
 from gatewayd.core.states import State
 from gatewayd.core.terms import AddressedBy, Lost, Operation, Order, Payer, Receipt, Traits
@@ -89,8 +90,17 @@ class Acting:
                 takes = reference_of(ours, gateway)
             case pl.Settle():
                 event = ev.SettleRequested(at_ms=at_ms, attempt=attempt)
-            case pl.Reverse():
-                event = ev.ReverseRequested(at_ms=at_ms, attempt=attempt)
+            case pl.Reverse(refund=refund):
+                event = ev.ReverseRequested(at_ms=at_ms, attempt=attempt, refund=refund)
+            case pl.Refund(refund=refund) if refund:
+                wanted = refund_of(self._records.get(number), refund)
+                event = ev.RefundRequested(
+                    at_ms=at_ms,
+                    attempt=attempt,
+                    amount=wanted.amount,
+                    refund_order=wanted.refund_order or self._ids.bank_order(at_ms),
+                    refund=refund,
+                )
             case pl.Refund():
                 payment, ours, _ = self._parts(number, attempt)
                 taken = ours.receipt.amount if ours.receipt else None
@@ -117,8 +127,10 @@ class Acting:
                 await self._settle(number, action.attempt)
             case pl.Reverse():
                 await self._reverse(number, action.attempt)
-            case pl.Refund():
-                await self._refund(number, action.attempt)
+            case pl.Refund(refund=refund):
+                await self._refund(number, action.attempt, refund)
+            case pl.AskRefund(refund=refund):
+                await self._ask_refund(number, action.attempt, refund)
             case pl.Inquire():
                 await self._inquire(number, action.attempt)
             case _:
@@ -185,24 +197,46 @@ class Acting:
             number, outcomes.reverse_event(outcome, attempt, self._now()), gateway.name
         )
 
-    async def _refund(self, number: int, attempt: int) -> None:
+    async def _refund(self, number: int, attempt: int, refund: int) -> None:
+        """Refund `refund` of this payment; 0: all of an attempt's money that must not be kept."""
         payment, ours, gateway = self._parts(number, attempt)
+        driver, token, receipt = gateway.driver, ours.token, ours.receipt
+        assert isinstance(driver, Refundable)
+        assert token is not None
+        assert receipt is not None
+        amount, refund_order = receipt.amount or payment.amount, ours.refund_order
+        if refund:
+            wanted = refund_of(payment, refund)
+            amount, refund_order = wanted.amount, wanted.refund_order
+        assert refund_order is not None
+        flow = driver.refund(self.order(payment, ours), token, receipt, amount, refund_order)
+        outcome = await self._drive(gateway, Operation.REFUND, flow, self._settings.verify_seconds)
+        event = outcomes.refund_event(outcome, attempt, amount, self._now(), refund)
+        await self._conclude(number, event, gateway.name)
+
+    async def _ask_refund(self, number: int, attempt: int, refund: int) -> None:
+        """What became of a refund whose answer was lost, or that the bank carries out later."""
+        payment, ours, gateway = self._parts(number, attempt)
+        wanted = refund_of(payment, refund)
         driver, token, receipt, refund_order = (
             gateway.driver,
             ours.token,
             ours.receipt,
-            ours.refund_order,
+            wanted.refund_order,
         )
         assert isinstance(driver, Refundable)
         assert token is not None
         assert receipt is not None
         assert refund_order is not None
-        amount = receipt.amount or payment.amount
-        flow = driver.refund(self.order(payment, ours), token, receipt, amount, refund_order)
-        outcome = await self._drive(gateway, Operation.REFUND, flow, self._settings.verify_seconds)
-        await self._conclude(
-            number, outcomes.refund_event(outcome, attempt, amount, self._now()), gateway.name
+        order = self.order(payment, ours)
+        flow = driver.inquire_refund(
+            order, token, receipt, wanted.amount, refund_order, wanted.given
         )
+        outcome = await self._drive(
+            gateway, Operation.INQUIRE, flow, self._settings.inquire_seconds
+        )
+        event = outcomes.refund_asked_event(outcome, refund, self._now())
+        await self._conclude(number, event, gateway.name)
 
     async def _inquire(self, number: int, attempt: int) -> None:
         """What the bank says is recorded if it still matters: a return may have come meanwhile."""
@@ -248,7 +282,7 @@ class Acting:
             splits=payment.splits,
         )
 
-    async def _conclude(self, number: int, event: ev.AttemptEvent, gateway: str) -> None:
+    async def _conclude(self, number: int, event: ev.Event, gateway: str) -> None:
         await self._records.unlocked(number)
         ticket = self._records.append(number, event)
         tell(self._log, event, number, gateway)
@@ -280,6 +314,11 @@ def review_of(event: ev.AttemptEvent, traits: Traits) -> str:
             return "verified before an answer was lost, and the bank does not repeat the amount"
         case _:
             return ""
+
+
+def refund_of(payment: Payment, number: int) -> Refund:
+    """The refund with this number, which is known to exist: refunds are never removed."""
+    return payment.refunds[number - 1]
 
 
 def terminal_of(gateway: GatewaySettings) -> str:

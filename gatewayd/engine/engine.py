@@ -25,6 +25,7 @@ from gatewayd.engine.operating import Operating
 from gatewayd.engine.ports import Clock, Log, Transport
 from gatewayd.engine.pump import SEARCH_EVERY_SECONDS, Pump, Write
 from gatewayd.engine.records import ReadRows, Records
+from gatewayd.engine.refunding import Refunding
 from gatewayd.engine.returns import Returns
 from gatewayd.engine.starting import Starting
 from gatewayd.engine.tending import LOOK_EVERY_SECONDS, Tending
@@ -54,12 +55,14 @@ class Engine:
         last_order: int = 0,
         on_commit: Callable[[int, float], None] = lambda _events, _seconds: None,
         on_status: Callable[[Status, str, int], None] = lambda _status, _gateway, _amount: None,
+        on_refund: Callable[[str, str], None] = lambda _status, _gateway: None,
         look_every_seconds: float = LOOK_EVERY_SECONDS,
         search_every_seconds: float = SEARCH_EVERY_SECONDS,
     ) -> None:
         """`look_every_seconds` is how long the wall clock, which may jump, goes unlooked at.
 
         `on_status` is told of every public status that a payment reaches: the last gateway, empty for none, and rial.
+        `on_refund` is told of every refund that is created, and of every status that it reaches, with the gateway.
         """
         self.service = service
         self.gateways: Mapping[str, GatewaySettings] = {each.name: each for each in gateways}
@@ -71,6 +74,7 @@ class Engine:
         )
         self.habits = Habits(link_key)
         self._on_status = on_status
+        self._on_refund = on_refund
         self.journal = Journal(
             is_finished=self._is_finished, make_salt=make_salt, on_notice=self._noticed
         )
@@ -174,6 +178,9 @@ class Engine:
             read_rows=read_rows,
             log=log,
         )
+        self.refunding = Refunding(
+            records=self.records, tending=self.tending, deadlines=self.deadlines, log=log
+        )
         self._tasks: asyncio.TaskGroup | None = None
         self._calls: dict[asyncio.Task[None], None] = {}
         """In the order in which they were begun."""
@@ -221,13 +228,17 @@ class Engine:
             task.cancel()
 
     def _noticed(self, payment: Payment, notice: Notice) -> None:
+        attempt = payment.kept or payment.latest
+        gateway = attempt.gateway if attempt else ""
         status = status_told(notice.type)
         if status is None:
+            kind, _, news = notice.type.partition(".")
+            if kind == "refund":
+                self._on_refund(news, gateway)
             return
         if status is Status.PAID:
             self.habits.paid(payment)
-        attempt = payment.kept or payment.latest
-        self._on_status(status, attempt.gateway if attempt else "", payment.amount)
+        self._on_status(status, gateway, payment.amount)
 
     def _is_finished(self, payment: Payment) -> bool:
         return self.tending.is_finished(payment)

@@ -9,7 +9,13 @@ from typing import Any, Final
 from gatewayd.core import events as ev
 from gatewayd.engine.ports import Log
 
-_LOUD: Final = (ev.Mismatched, ev.LeftToReview, ev.RefundLost, ev.ReviewRaised, ev.SettleRefused)
+_LOUD: Final = (
+    ev.Mismatched,
+    ev.LeftToReview,
+    ev.RefundLost,
+    ev.ReviewRaised,
+    ev.SettleRefused,
+)
 _WORTH_A_LOOK: Final = (
     ev.StartRefused,
     ev.StartLost,
@@ -17,6 +23,8 @@ _WORTH_A_LOOK: Final = (
     ev.SettleLost,
     ev.ReverseLost,
     ev.ReverseRefused,
+    ev.RefundRefused,
+    ev.RefundLeftToReview,
     ev.ClaimRejected,
 )
 _PLAIN: Final = frozenset({ev.Created, ev.Started, ev.Verified, ev.Settled})
@@ -26,6 +34,11 @@ _PLAIN: Final = frozenset({ev.Created, ev.Started, ev.Verified, ev.Settled})
 def public_id(number: int) -> str:
     """A payment's id as the API and the logs write it."""
     return f"pay_{number}"
+
+
+def refund_id(number: int, refund: int) -> str:
+    """A refund's id as the API writes it: its payment's number, and its place among that payment's refunds."""
+    return f"rfd_{number}_{refund}"
 
 
 def tell(log: Log, event: ev.Event, number: int, gateway: str = "", **more: Any) -> None:
@@ -44,8 +57,22 @@ def tell(log: Log, event: ev.Event, number: int, gateway: str = "", **more: Any)
             | ev.SettleRefused(refusal=no)
         ):
             fields |= {"cause": str(no.cause), "code": no.code}
-        case ev.ReverseRefused(refusal=no) | ev.RefundRefused(refusal=no):
+        case ev.ReverseRefused(refusal=no):
             fields |= {"cause": str(no.cause), "code": no.code}
+        case ev.RefundRefused(refusal=no, refund=refund):
+            fields |= {"cause": str(no.cause), "code": no.code} | _named(refund)
+        case ev.RefundLost(cause=cause, refund=refund):
+            fields |= {"cause": cause} | _named(refund)
+        case ev.Refunded(refund=refund, amount=amount):
+            fields |= {"amount": amount} | _named(refund)
+        case ev.RefundCreated(refund=refund, amount=amount, attempt=attempt):
+            fields |= {"amount": amount, "attempt": attempt} | _named(refund)
+        case ev.RefundAsked(refund=refund, finding=finding):
+            fields |= {"finding": str(finding)} | _named(refund)
+        case ev.RefundLeftToReview(refund=refund, reason=reason):
+            fields |= {"reason": reason} | _named(refund)
+        case ev.RefundResolved(refund=refund, done=done):
+            fields |= {"done": done} | _named(refund)
         case ev.Returned(claim=claim, standing=standing):
             fields |= {"standing": str(standing), "cause": str(claim.outcome), "code": claim.code}
         case ev.Mismatched(wrong=wrong):
@@ -58,7 +85,7 @@ def tell(log: Log, event: ev.Event, number: int, gateway: str = "", **more: Any)
             fields["reason"] = reason
         case ev.StartLost(cause=cause) | ev.VerifyLost(cause=cause) | ev.SettleLost(cause=cause):
             fields["cause"] = cause
-        case ev.ReverseLost(cause=cause) | ev.RefundLost(cause=cause):
+        case ev.ReverseLost(cause=cause):
             fields["cause"] = cause
         case _:
             pass
@@ -66,6 +93,11 @@ def tell(log: Log, event: ev.Event, number: int, gateway: str = "", **more: Any)
     if isinstance(event, _WORTH_A_LOOK):
         write = log.warning
     write(_phrase(type(event).__name__), **fields)
+
+
+def _named(refund: int) -> dict[str, int]:
+    """The refund's number, where it has one."""
+    return {"refund": refund} if refund else {}
 
 
 _PHRASES: Final[dict[str, str]] = {}

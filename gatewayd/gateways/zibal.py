@@ -17,7 +17,7 @@ Quirks of the wire that this file obeys:
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, ClassVar, Final
 
@@ -304,8 +304,10 @@ class Zibal:
     def refund(
         self, order: Order, token: str, receipt: Receipt, amount: int, refund_order: int
     ) -> Flow[GivenBack | Refusal]:
+        """Carried out later, as a transfer: whether it was, an inquiry tells."""
         fields = {"tryReverse": False, "description": str(refund_order)}
-        return (yield from self._refund(token, amount, fields))
+        given = yield from self._refund(token, amount, fields)
+        return replace(given, done=False) if isinstance(given, GivenBack) else given
 
     def inquire_refund(
         self,

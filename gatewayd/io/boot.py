@@ -107,7 +107,7 @@ class LeftOpen:
     """What a journal's last daemon left to the next."""
 
     attempts: Mapping[str, int] = field(default_factory=dict)
-    """Per gateway, how many are not settled one way or the other."""
+    """Per gateway, how many are not settled one way or the other, or are being given back."""
     payments: Mapping[str, int] = field(default_factory=dict)
     """Per shop, how many still need something."""
     fingerprints: Mapping[str, str] = field(default_factory=dict)
@@ -128,7 +128,12 @@ def left_open(path: Path) -> LeftOpen:
             for number, rows in by_payment(db.execute(OPEN_ROWS)):
                 payment = replay(number, rows)
                 assert payment is not None, "it has events"
-                attempts.update(each.gateway for each in payment.attempts if _is_open(each))
+                asked_back = {refund.attempt for refund in payment.refunds if refund.needs_bank}
+                attempts.update(
+                    each.gateway
+                    for each in payment.attempts
+                    if _is_open(each) or each.number in asked_back
+                )
                 payments[payment.shop] += 1
         kept = db.execute("SELECT value FROM meta WHERE key = ?", (FINGERPRINTS_KEY,)).fetchone()
     return LeftOpen(attempts, payments, orjson.loads(kept[0]) if kept else {})

@@ -83,6 +83,12 @@ class Metrics:
             ("status", "gateway"),
             registry=registry,
         )
+        self._refunds = Counter(
+            "gatewayd_refunds_total",
+            "Refunds created, and by the status that they reached.",
+            ("status", "gateway"),
+            registry=registry,
+        )
         self._open_payments = Gauge(
             "gatewayd_open_payments", "Payments that are not over.", registry=registry
         )
@@ -158,6 +164,10 @@ class Metrics:
     def created(self, payment: Payment) -> None:
         """A payment was created."""
         self._created.inc()
+
+    def refunded(self, status: str, gateway: str) -> None:
+        """A refund of a payment of this gateway was created, or has reached this status."""
+        self._refunds.labels(status, gateway).inc()
 
     def reached(self, status: Status, gateway: str, amount: int) -> None:
         """A payment of `amount` rial has reached this status, last through this gateway (empty: through none)."""

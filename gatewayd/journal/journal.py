@@ -8,8 +8,8 @@ One synchronous class; whoever runs it moves batches to a store and tells it wha
   locked, and everything else for it waits. Versions are given when an append is queued.
 * Only open payments live in memory; a finished one is forgotten once its last event has landed, and read again when
   somebody needs it.
-* Every change of a public status, and of whether a person is needed, leaves a notice for whoever is to be told, in the
-  same transaction; so do a few events that change neither.
+* Every change of a public status, of a payment or a refund, and of whether a person is needed, leaves a notice for
+  whoever is to be told, in the same transaction; so do a few events that change neither.
 """
 
 from collections import deque
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from gatewayd.core.events import Event
-from gatewayd.core.news import REVIEW_RAISED, REVIEW_RESOLVED, news_of
+from gatewayd.core.news import REVIEW_RAISED, REVIEW_RESOLVED, news_of, news_of_refunds
 from gatewayd.core.payment import Payment, apply
 from gatewayd.core.states import IllegalTransition
 from gatewayd.core.status import HOLDS_ORDER, needs_review, status_of
@@ -207,10 +207,16 @@ class Journal:
         rows: list[Row] = []
         notices: list[Notice] = []
         for event in events:
+            refunds = payment.refunds if payment else ()
             payment = apply(payment, event, number=number)
             rows.append(self._row(payment.version, event))
             if event.notice:
                 notices.append(_notice(payment, event.notice, event.at_ms))
+            if payment.refunds is not refunds:
+                notices += (
+                    _notice(payment, news, event.at_ms)
+                    for news in news_of_refunds(refunds, payment.refunds)
+                )
             after = status_of(payment)
             if after is not status:
                 notices.append(_notice(payment, news_of(status, after), event.at_ms))

@@ -129,7 +129,7 @@ async def _order_exists(request: Request, holder: Holder) -> Problem:
 
 async def get_payment(request: Request) -> web.Response:
     """`GET /v1/payments/{id}`"""
-    payment = await _own_payment(request, request.app[SHOPS].caller(request, Scope.PAYMENTS_READ))
+    payment = await own_payment(request, request.app[SHOPS].caller(request, Scope.PAYMENTS_READ))
     return json_answer(payment_object(payment, request.app[ENGINE].links))
 
 
@@ -138,7 +138,7 @@ async def cancel_payment(request: Request) -> web.Response:
     app, engine = request.app, request.app[ENGINE]
     caller = app[SHOPS].caller(request, Scope.PAYMENTS_WRITE)
     document = await read_object(request, app[SERVICE].web.body_max_bytes, may_miss=True)
-    number = (await _own_payment(request, caller)).number
+    number = (await own_payment(request, caller)).number
     guard = required(request, caller, "cancel", number, document)
 
     async def act() -> web.Response | Holder:
@@ -160,7 +160,7 @@ async def capture_payment(request: Request) -> web.Response:
     app, engine = request.app, request.app[ENGINE]
     caller = app[SHOPS].caller(request, Scope.PAYMENTS_WRITE)
     document = await read_object(request, app[SERVICE].web.body_max_bytes, may_miss=True)
-    payment = await _own_payment(request, caller)
+    payment = await own_payment(request, caller)
     _check_whole(document, payment)
     guard = required(request, caller, "capture", payment.number, document)
 
@@ -277,13 +277,18 @@ _FILTERS: Final = frozenset(
 )
 
 
-async def _own_payment(request: Request, caller: Caller) -> Payment:
+async def own_payment(request: Request, caller: Caller) -> Payment:
     """The payment of the address if it is this shop's; Problem 404 for any other."""
     found = _ID.match(request.match_info["id"])
     payment = await request.app[ENGINE].records.look(int(found[1])) if found else None
-    if payment is None or payment.shop != caller.shop.name or payment.test is not caller.test:
+    if payment is None or not owns(caller, payment):
         raise Problem(404, "payment_not_found", "There is no such payment.")
     return payment
+
+
+def owns(caller: Caller, payment: Payment) -> bool:
+    """Whether this shop's keys of this kind see the payment."""
+    return payment.shop == caller.shop.name and payment.test is caller.test
 
 
 def _location(payment: Payment) -> dict[str, str]:

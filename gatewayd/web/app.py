@@ -13,7 +13,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from gatewayd.engine.engine import Engine
-from gatewayd.web import api, customer
+from gatewayd.web import api, customer, refunds
 from gatewayd.web.addresses import Addresses
 from gatewayd.web.asked import Asked, Request
 from gatewayd.web.facade import zarinpal, zibal
@@ -73,7 +73,7 @@ def build_app(
     app[RATES] = Rates(engine.clock.monotonic)
     app[WHY_NOT] = why_not
     app[DESK] = Desk(service.shops, Names(engine.links))
-    app.add_routes([*api.routes(), *customer.routes()])
+    app.add_routes([*api.routes(), *refunds.routes(), *customer.routes()])
     app[LANE] = Lane(app, _MAIN_FLOW, through)
     if app[DESK].zarinpal:
         app.add_routes(zarinpal.routes())

@@ -243,7 +243,7 @@ def read_payment(
     try:
         body = _PAYMENT.validate_python(document, context=_Rules(caller.shop, settings, known))
     except ValidationError as error:
-        raise invalid_fields([_complaint(each) for each in error.errors()[:ERRORS_MAX]]) from None
+        raise complaints(error) from None
     currency = Currency(body.currency)
     private: dict[str, Any] = {}
     if body.payer is not None:
@@ -273,6 +273,11 @@ def read_payment(
         capture=Capture(body.capture),
         private=private,
     )
+
+
+def complaints(error: ValidationError) -> Problem:
+    """What is wrong with a body, field by field."""
+    return invalid_fields([_complaint(each) for each in error.errors()[:ERRORS_MAX]])
 
 
 def _complaint(error: ErrorDetails) -> FieldError:

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from gatewayd.core.news import is_of_refund
 from gatewayd.core.payment import Payment
 from gatewayd.core.settings import Scope
 from gatewayd.engine.event_ids import event_id, place_of
@@ -17,7 +18,7 @@ from gatewayd.journal.store import Told
 from gatewayd.web.lists import read_limit
 from gatewayd.web.ports import ENGINE, PAST, SHOPS
 from gatewayd.web.problems import NAME_CHARS_MAX, invalid
-from gatewayd.web.render import json_answer, payment_object, when
+from gatewayd.web.render import json_answer, payment_object, refund_object, when
 
 
 async def list_events(request: web.Request) -> web.Response:
@@ -44,8 +45,16 @@ def event_object(told: Told, payment: Payment, links: Links) -> dict[str, Any]:
         "object": "event",
         "type": told.notice.type,
         "created_at": when(told.notice.at_ms),
-        "data": payment_object(payment, links),
+        "data": _data(told.notice.type, payment, links),
     }
+
+
+def _data(news: str, payment: Payment, links: Links) -> dict[str, Any]:
+    """What it is about: the payment, or the refund that its last event moved."""
+    if is_of_refund(news):
+        (refund,) = [each for each in payment.refunds if each.version == payment.version]
+        return refund_object(payment, refund)
+    return payment_object(payment, links)
 
 
 async def told_of(request: web.Request, whose: str, text: str, name: str) -> Told:

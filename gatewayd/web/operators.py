@@ -3,6 +3,7 @@
 The file's permissions are the authentication; the journal says who gave an order by the name that the operator gave.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -10,15 +11,18 @@ import orjson
 from aiohttp import web
 
 from gatewayd.engine.operating import Operating, Refused
+from gatewayd.engine.refunding import Made, Refunding
 from gatewayd.web.problems import Problem
-from gatewayd.web.render import json_answer
+from gatewayd.web.render import json_answer, refund_needs, refund_object
 
 LIST_MAX: Final = 1_000
 TEXT_CHARS_MAX: Final = 500
 
 
-def build_operators_app(operating: Operating) -> web.Application:
-    """The application behind the socket file."""
+def build_operators_app(
+    operating: Operating, refunding: Refunding, in_review: Callable[[int], Awaitable[list[int]]]
+) -> web.Application:
+    """The application behind the socket file. `in_review` finds payments that a person should look at."""
 
     async def payments(request: web.Request) -> web.Response:
         return json_answer(operating.open_payments(LIST_MAX))
@@ -48,9 +52,37 @@ def build_operators_app(operating: Operating) -> web.Application:
             raise Problem(422, "request_invalid", "mode: learned or fixed")
         return _said(operating.set_routing(mode, by=by))  # type: ignore[arg-type]  # just checked
 
+    async def refunds(request: web.Request) -> web.Response:
+        made = await refunding.unfinished(await in_review(LIST_MAX))
+        return json_answer([_refund(each) for each in made])
+
+    async def refund(request: web.Request) -> web.Response:
+        found = await refunding.find(*_place(request))
+        if found is None:
+            raise Problem(404, "refund_not_found", "There is no such refund.")
+        return json_answer(_refund(found))
+
+    async def finish(request: web.Request) -> web.Response:
+        number, place = _place(request)
+        body = await request.read()
+        by, reason = _words(body)
+        made = await refunding.resolve(
+            number,
+            place,
+            done=request.match_info["act"] == "done",
+            by=by,
+            reason=reason,
+            reference=_reference(body),
+        )
+        return json_answer(_refund(made))
+
     app = web.Application(middlewares=[_answers])
+    place = r"/refunds/{number:[0-9]{1,15}}/{place:[0-9]{1,3}}"
     app.add_routes(
         [
+            web.get("/refunds", refunds),
+            web.get(place, refund),
+            web.post(place + r"/{act:done|fail}", finish),
             web.get("/payments", payments),
             web.get(r"/payments/{number:[0-9]{1,15}}", payment),
             web.post(r"/payments/{number:[0-9]{1,15}}/{act:ask|reverse|resolve}", order),
@@ -70,6 +102,33 @@ async def _answers(request: web.Request, handler: Any) -> web.StreamResponse:
     except Refused as error:
         return Problem(409, "refused", str(error)).answer()
     return answer
+
+
+def _place(request: web.Request) -> tuple[int, int]:
+    return int(request.match_info["number"]), int(request.match_info["place"])
+
+
+def _refund(made: Made) -> dict[str, Any]:
+    """A refund as shops see it, with what only operators are shown."""
+    payment, refund = made.payment, made.refund
+    return refund_object(payment, refund) | {
+        "shop": payment.shop,
+        "order_id": payment.order_id,
+        "payment_amount_rial": payment.amount,
+        "state": refund.state,
+        "requests": refund.calls,
+        "details": refund_needs(payment, refund),
+        "by": refund.by or None,
+        "said": refund.said or None,
+    }
+
+
+def _reference(body: bytes) -> str:
+    """What the money went back by, if that was said."""
+    text = orjson.loads(body).get("reference", "")
+    if not isinstance(text, str) or len(text) > TEXT_CHARS_MAX:
+        raise Problem(422, "request_invalid", f"reference: {TEXT_CHARS_MAX} characters at most")
+    return text.strip()
 
 
 def _words(body: bytes, second: str = "reason") -> tuple[str, str]:

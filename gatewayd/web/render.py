@@ -1,4 +1,4 @@
-"""Payments and gateways as the API shows them."""
+"""Payments, refunds and gateways as the API shows them."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -8,12 +8,13 @@ import orjson
 from aiohttp import web
 
 from gatewayd.core.money import from_rial
-from gatewayd.core.payment import Attempt, Payment
+from gatewayd.core.payment import Attempt, Payment, attempt_of
+from gatewayd.core.refunds import Refund, RefundState, RefundWay
 from gatewayd.core.status import money_of, needs_review, returns_by_ms, status_of
-from gatewayd.core.terms import Capture
+from gatewayd.core.terms import Capture, Receipt
 from gatewayd.engine.gateway import GatewaySettings
 from gatewayd.engine.links import Links
-from gatewayd.engine.telling import public_id
+from gatewayd.engine.telling import public_id, refund_id
 from gatewayd.routing.router import GatewayHealth
 
 
@@ -63,6 +64,8 @@ def payment_object(payment: Payment, links: Links) -> dict[str, Any]:
         "capture": payment.hold.capture if payment.hold else Capture.AUTOMATIC,
         "capture_by": when(payment.hold.capture_by_ms) if payment.hold else None,
         "refunded_amount": from_rial(payment.refunded, payment.currency),
+        "refundable_amount": from_rial(payment.refundable, payment.currency),
+        "refunds": [refund_object(payment, refund) for refund in payment.refunds],
         "needs_review": needs_review(payment),
         "description": payment.description or None,
         "test": payment.test,
@@ -86,6 +89,52 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     if attempt.returns_by_ms is not None:
         shown["returns_by"] = when(attempt.returns_by_ms)
     return shown
+
+
+def refund_object(payment: Payment, refund: Refund) -> dict[str, Any]:
+    """A refund; amounts in its payment's currency."""
+    manual = refund.state is RefundState.MANUAL
+    given = refund.given
+    return {
+        "id": refund_id(payment.number, refund.number),
+        "object": "refund",
+        "payment_id": public_id(payment.number),
+        "status": refund.status,
+        "kind": RefundWay.MANUAL if manual else refund.way,
+        "amount": from_rial(refund.amount, payment.currency),
+        "currency": payment.currency,
+        "amount_rial": refund.amount,
+        "gateway": attempt_of(payment, refund.attempt).gateway,
+        "reason": refund.reason or None,
+        "reference": refund.reference or (given.reference if given else None),
+        "returns_by": when(refund.returns_by_ms),
+        "needs": refund_needs(payment, refund) if manual else None,
+        "test": payment.test,
+        "created_at": when(refund.created_ms),
+        "updated_at": when(refund.changed_ms),
+    }
+
+
+def refund_needs(payment: Payment, refund: Refund) -> dict[str, Any]:
+    """What a person needs to give it back by hand, or to find out at the bank whether it has been."""
+    attempt = attempt_of(payment, refund.attempt)
+    receipt = attempt.receipt or Receipt()
+    no = refund.no
+    return {
+        "why": refund.why,
+        "ask_bank_first": refund.maybe_done,
+        "answer": {"cause": no.cause, "code": no.code, "message": no.message} if no else None,
+        "amount": from_rial(refund.amount, payment.currency),
+        "amount_rial": refund.amount,
+        "iban": refund.iban or None,
+        "card": attempt.card,
+        "gateway": attempt.gateway,
+        "bank_order": attempt.bank_order,
+        "refund_order": refund.refund_order,
+        "ref_num": receipt.ref_num,
+        "rrn": receipt.rrn,
+        "trace_no": receipt.trace_no,
+    }
 
 
 def gateway_object(gateway: GatewaySettings, health: GatewayHealth) -> dict[str, Any]:

@@ -7,6 +7,7 @@ The rules that it holds the engine to:
 * At most one attempt of a payment is kept, and no bank's payment by two.
 * Nothing is called paid before the bank's own book says that the money is ours.
 * No call that can move money leaves before its request has landed.
+* Refunds that have not failed are never more than their payment together.
 * Every change of a public status, and of whether a person is needed, left its notice, in the same transaction.
 * Nobody outside is shown what has not landed, and nobody is shown less than before.
 """
@@ -17,7 +18,9 @@ from typing import Final
 
 from gatewayd.core import events as ev
 from gatewayd.core.events import KINDS
+from gatewayd.core.news import news_of_refunds
 from gatewayd.core.payment import Attempt, Payment, apply, attempt_of
+from gatewayd.core.refunds import Refund
 from gatewayd.core.states import IllegalTransition
 from gatewayd.core.status import FINAL, Status, needs_review, status_of
 from gatewayd.core.terms import AddressedBy, Operation, Traits
@@ -96,12 +99,14 @@ class Oracle:
         expected: list[tuple[int, str]] = []
         was_paid = status is Status.PAID
         for row in append.rows:
+            refunds = payment.refunds if payment else ()
             payment = self._replayed(number, payment, row)
             if payment is None:
                 return
             notice = KINDS[row.kind].notice
             if notice:
                 expected.append((row.version, notice))
+            expected += self._refunded(payment, refunds, row)
             after = status_of(payment)
             if after is not status:
                 self._changed(number, status, after)
@@ -120,6 +125,16 @@ class Oracle:
         told = [(notice.version, notice.type) for notice in append.notices]
         if told != expected:
             self._history.violated("outbox", number, f"notices {told}, but changes {expected}")
+
+    def _refunded(
+        self, payment: Payment, before: tuple[Refund, ...], row: Row
+    ) -> list[tuple[int, str]]:
+        """What is to be told of refunds; their sum is never more than the payment."""
+        if payment.refunds is before:
+            return []
+        if sum(refund.amount for refund in payment.refunds if refund.live) > payment.amount:
+            self._history.violated("refunds", payment.number, "more is given back than was paid")
+        return [(row.version, news) for news in news_of_refunds(before, payment.refunds)]
 
     def _replayed(self, number: int, payment: Payment | None, row: Row) -> Payment | None:
         body = row.body.decode(errors="backslashreplace")

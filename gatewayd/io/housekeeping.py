@@ -15,6 +15,7 @@ from gatewayd.engine.engine import Engine
 from gatewayd.engine.ports import Log
 from gatewayd.io import systemd
 from gatewayd.io.clock import JumpWatch, SystemClock
+from gatewayd.io.health_log import HealthLog
 from gatewayd.io.http import HttpTransport
 from gatewayd.io.landing import LandingWatch
 from gatewayd.io.metrics import Metrics
@@ -56,6 +57,7 @@ class Housekeeping:
         self._jumps = JumpWatch(clock.wall(), clock.monotonic())
         self._disk_low = free_bytes() < engine.service.journal.low_water_bytes
         self._stopping = False
+        self._health_log = HealthLog(log)
 
     def why_not(self) -> str | None:
         """Why new payments are refused just now; None while they are welcome."""
@@ -144,9 +146,11 @@ class Housekeeping:
     def _show(self) -> None:
         """Set the gauges."""
         engine = self._engine
+        health = engine.router.snapshot(self._clock.monotonic())
+        self._health_log.look(health)
         self._metrics.connections(self._transport.counts())
         self._metrics.gauges(
-            health=engine.router.snapshot(self._clock.monotonic()),
+            health=health,
             open_payments=len(engine.journal),
             queued_events=engine.journal.queued_events,
             calls_out=engine.tending.calls_out,

@@ -64,4 +64,4 @@ def reasons(
     if token_health < TOKENS_FAIL:
         yield f"tokens fail: {token_health:.0%} of the last calls ended well"
     if known.ceiling.cap is not None:
-        yield f"seems to carry {known.ceiling.cap:.2g} a second"
+        yield f"seems to carry at most: {known.ceiling.cap:.2g} payments a second"

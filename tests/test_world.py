@@ -21,6 +21,7 @@ from gatewayd.engine.acting import Acting
 from gatewayd.engine.returns import Returns
 from gatewayd.journal.journal import Ticket
 from gatewayd.world import seeds as many
+from gatewayd.world.machine import DEATHS
 from gatewayd.world.options import BadOption, Options
 from gatewayd.world.run import TIMED, run_world
 from gatewayd.world.wire import KINDS
@@ -28,6 +29,13 @@ from gatewayd.world.wire import KINDS
 SEEDS = range(16)
 SEEDS_MAX = 200
 HALF = Options(hours=0.5, payments=30)
+PEOPLE = (
+    "closes_the_tab dawdles returns_late returns_twice returns_reordered references_reused"
+    " clicks_twice second_tab hangs_up forges shop_cancels shop_polls shop_repeats"
+).split()
+DISASTERS = (
+    "panel_verifies other_amount settle_refused clock_jump reload disk_full fsync_error forcing"
+).split() + [f"crash {death}" for death in DEATHS]
 
 
 def test_no_rule_is_broken_and_every_trouble_is_met() -> None:
@@ -36,7 +44,19 @@ def test_no_rule_is_broken_and_every_trouble_is_met() -> None:
         report = run_world(seed, HALF)
         assert () == report.violations, report.repeat
         met.update(report.counts)
-    assert set() == set(KINDS) - set(met)
+    assert set() == {*KINDS, *PEOPLE, *DISASTERS} - set(met)
+
+
+def test_banks_that_give_nothing_back_though_asked_in_time_leave_no_rial_in_doubt() -> None:
+    met: Counter[str] = Counter()
+    unkind = Options(
+        hours=0.5, payments=30, shop_cancels=0.6, reverse_refused=0.5, reverse_late=0.5
+    )
+    for seed in SEEDS[:6]:
+        report = run_world(seed, unkind)
+        assert () == report.violations, report.repeat
+        met.update(report.counts)
+    assert {"reverse_refused", "reverse_late"} <= set(met)
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:

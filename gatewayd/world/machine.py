@@ -29,6 +29,7 @@ T = TypeVar("T")
 LINK_KEY: Final = b"the world's link key, 32 bytes.."
 DEATHS: Final = (
     "before a write",
+    "in a torn write",
     "after a write",
     "before a call",
     "after a call",
@@ -313,6 +314,7 @@ class Life:
                     batch, machine.store.write(batch, searches), machine.clock.true()
                 )
             raise StoreError("fsync failed")
+        self._may_die("in a torn write")  # whose transaction the next start does not find
         results = machine.store.write(batch, searches)
         machine.oracle.landed(batch, results, machine.clock.true())
         self._may_die("after a write")

@@ -24,7 +24,7 @@ class Options:
     payments: int = 60
     """In all of that time together."""
     crashes: int = 3
-    """Deaths of the process at a random step: an await, a write that lands or not, a call that leaves or not."""
+    """Deaths at a random step: an await, a write that lands, is torn or not begun, a call that leaves or not."""
     crash_in_recovery: float = 0.25
     """A process that has just come back dies again at one of its first steps."""
 
@@ -67,6 +67,10 @@ class Options:
     """The bank takes another amount than was ordered."""
     settle_refused: float = 0.03
     """The bank gives a verified payment back instead of settling it."""
+    reverse_refused: float = 0.03
+    """The bank has paid out already what it is to give back."""
+    reverse_late: float = 0.03
+    """The bank's time for giving back is over before ours."""
 
     # the disk
     fsync_errors_an_hour: float = 0.4
@@ -99,6 +103,10 @@ class Options:
     """The browser comes back minutes or hours after the payment."""
     returns_twice: float = 0.08
     """From two tabs at once, or again later."""
+    returns_reordered: float = 0.03
+    """The browser comes back only after it has come back from the next attempt, if there is one."""
+    references_reused: float = 0.02
+    """Brings the reference of an old receipt with a return that is genuine otherwise."""
     clicks_twice: float = 0.08
     """On whatever leads to our page."""
     second_tab: float = 0.12

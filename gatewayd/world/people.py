@@ -49,6 +49,7 @@ TRIES_MAX: Final = 6
 SHOP_TRIES_MAX: Final = 100
 """A shop wants to sell."""
 LATE_SECONDS_MAX: Final = 5_400.0
+OVERTAKEN_SECONDS_MAX: Final = 900.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,6 +91,8 @@ class Person:
         self._options = town.options
         self._dice = random.Random(name)
         self._name = name
+        self._last_back: dict[int, int] = {}
+        """By payment, the attempt that a browser came back from last."""
 
     def _happens(self, chance: float) -> bool:
         return self._dice.random() < chance
@@ -310,8 +313,16 @@ class Person:
         back = returned(leaving)
         if back is None:
             return None
+        fields = back.fields
         if paid and self._does("closes_the_tab"):
-            self._remember(session, back.fields)
+            self._remember(session, fields)
+            return None
+        seen = town.seen.get(session.driver)
+        if paid and seen and self._strikes("references_reused"):
+            old = self._dice.choice(seen)
+            fields = forge("reference of another", session, fields, old, self._dice)
+        if self._does("returns_reordered"):
+            town.send_out(self._after_the_next(number, attempt.number, fields))
             return None
         if self._does("returns_late"):
             await self._sleep(60.0, LATE_SECONDS_MAX)
@@ -319,10 +330,10 @@ class Person:
             await self._sleep(0.05, 2.0)
         if self._does("returns_twice"):
             after = 0.0 if self._happens(0.5) else self._dice.uniform(0.1, 3_000.0)
-            town.send_out(self._again(number, attempt.number, back.fields, after))
+            town.send_out(self._again(number, attempt.number, fields, after))
         if paid:
             self._remember(session, back.fields)
-        return await self._returned(number, attempt.number, back.fields)
+        return await self._returned(number, attempt.number, fields)
 
     def _decision(self) -> Decision:
         options, draw = self._options, self._dice.random()
@@ -346,8 +357,18 @@ class Person:
         await asyncio.sleep(after)
         await self._returned(number, attempt, fields)
 
+    async def _after_the_next(self, number: int, attempt: int, fields: Mapping[str, str]) -> None:
+        """The return that was overtaken by that of another attempt; without one it is merely late."""
+        until = self._town.loop.time() + OVERTAKEN_SECONDS_MAX
+        while self._town.loop.time() < until:
+            await self._sleep(1.0, 60.0)
+            if self._last_back.get(number, attempt) != attempt:
+                break
+        await self._returned(number, attempt, fields)
+
     async def _returned(self, number: int, attempt: int, fields: Mapping[str, str]) -> View | None:
         """The browser comes back to us, and tries again while nobody answers."""
+        self._last_back[number] = attempt
 
         async def serve(engine: Engine) -> View:
             view = await engine.cashier.returned(number, attempt, fields)

@@ -48,6 +48,8 @@ KINDS: Final = (
 DIAL_SECONDS: Final = 3.0
 LATE_BY_SECONDS_MAX: Final = 45.0
 """How long a request may lie about somewhere before it takes effect at the bank."""
+LATE_BY_DAYS: Final = 2
+"""Longer than any bank reverses."""
 _HTML: Final = b"<!doctype html><html><head><title>503</title></head><body>...</body></html>"
 _ERROR: Final = Reply(status=500, body=b"<html><body><h1>Server Error</h1></body></html>")
 
@@ -164,8 +166,8 @@ class Wire:
 
         def arrive() -> None:
             now = self._bank_time()
-            if operation is Operation.SETTLE:
-                self._change_its_mind(driver, request, now)
+            if operation in {Operation.SETTLE, Operation.REVERSE}:
+                self._change_its_mind(operation, driver, request, now)
             exchange = self._banks.answer(driver, request, now)
             reply = exchange.reply if exchange else None
             if reply is None:
@@ -203,17 +205,27 @@ class Wire:
         self._history.count(kind)
         return kind
 
-    def _change_its_mind(self, driver: str, request: Request, now: float) -> None:
-        """Sometimes a bank gives back what it is asked to settle."""
+    def _change_its_mind(
+        self, operation: Operation, driver: str, request: Request, now: float
+    ) -> None:
+        """Sometimes a bank gives back what it is asked to settle, or does not give back what it is asked to."""
         session = self._session(driver, request, now)
-        if (
-            session is not None
-            and session.state is State.VERIFIED
-            and not self.is_calm
-            and self._dice.random() < self._options.settle_refused
-        ):
-            self._history.count("settle_refused")
-            session.state, session.reversed = State.AUTO_REVERSED, True
+        if session is None or session.state is not State.VERIFIED or self.is_calm:
+            return
+        if operation is Operation.SETTLE:
+            if self._strikes("settle_refused"):
+                session.state, session.reversed = State.AUTO_REVERSED, True
+        elif self._strikes("reverse_refused"):
+            session.state = State.SETTLED
+        elif self._strikes("reverse_late"):
+            session.paid_at = session.verified_at = now - LATE_BY_DAYS * 86_400.0
+
+    def _strikes(self, trouble: str) -> bool:
+        """Whether this trouble of the bank's own strikes now."""
+        if self._dice.random() >= getattr(self._options, trouble):
+            return False
+        self._history.count(trouble)
+        return True
 
     def _look(self, driver: str, operation: Operation, request: Request) -> int:
         """A call that can move money must have its request on the disk; the payment it is about, 0 if not known."""

@@ -13,6 +13,10 @@ from tests.web_stage import DEMO, LIVE_KEY, OTHER, Answer, Web, web_stage
 LIMIT = 65_536
 
 
+IBAN = "IR710570029971601460641001"
+"""Its first two digits check the others."""
+
+
 @pytest.fixture
 async def web() -> AsyncIterator[Web]:
     async with web_stage() as stage:
@@ -79,7 +83,10 @@ def problem(answer: Answer, status: int, code: str) -> dict[str, Any]:
         ({"payer": {"allowed_cards": ["1"]}}, "payer.allowed_cards.0", "16 digits"),
         ({"payer": {"pin": "1"}}, "payer.pin", "there is no such field"),
         ({"splits": [{"iban": "IR1", "amount": 1}]}, "splits.0.iban", "IR and 24 digits"),
-        ({"splits": [{"iban": f"IR{'1' * 24}", "amount": 150_001}]}, "splits", "their sum"),
+        ({"splits": [{"iban": f"{IBAN[:-1]}9", "amount": 1}]}, "splits.0.iban", "a digit is wrong"),
+        ({"payer": {"check_mobile": True}}, "payer.check_mobile", "needs the mobile"),
+        ({"payer": {"check_mobile": 1}}, "payer.check_mobile", "should be a valid boolean"),
+        ({"splits": [{"iban": IBAN, "amount": 150_001}]}, "splits", "their sum"),
         ({"splits": [{"amount": 1}]}, "splits.0.iban", "is required"),
         ({"metadata": []}, "metadata", "must be an object"),
         ({"metadata": {"a": "x" * 8192}}, "metadata", "50 keys and 8192 bytes"),
@@ -254,9 +261,18 @@ async def test_the_scheme_may_be_written_in_any_case(web: Web) -> None:
     ("changes", "paths"),
     [
         ({"methods": ["wallet"]}, ["methods"]),
+        ({"payer": {"national_id": "0012345679"}}, ["payer.national_id"]),
+        (
+            {"payer": {"mobile": "09121234567", "check_mobile": True}},
+            ["payer.check_mobile"],
+        ),
+        (
+            {"payer": {"national_id": "0012345679", "allowed_cards": ["6219861034529007"]}},
+            ["payer.national_id", "payer.allowed_cards"],
+        ),
         ({"payer": {"allowed_cards": ["6219861034529007"]}}, ["payer.allowed_cards"]),
         (
-            {"gateways": ["mellat"], "splits": [{"iban": f"IR{'1' * 24}", "amount": 1_000}]},
+            {"gateways": ["mellat"], "splits": [{"iban": IBAN, "amount": 10_000}]},
             ["gateways", "splits"],
         ),
     ],
@@ -264,7 +280,7 @@ async def test_the_scheme_may_be_written_in_any_case(web: Web) -> None:
 async def test_what_no_gateway_can_do_is_refused_before_it_starts(
     changes: dict[str, Any], paths: list[str]
 ) -> None:
-    async with web_stage(only=["mellat", "zarinpal"] if len(paths) > 1 else ["saman"]) as web:
+    async with web_stage(only=["mellat", "zarinpal"] if "splits" in paths else ["saman"]) as web:
         answer = await web.call("POST", "/v1/payments", web.order(**changes))
         document = problem(answer, 422, "no_gateway")
         assert paths == [error["path"] for error in document["errors"]]

@@ -33,6 +33,7 @@ CREDENTIALS = {
     "parsian_report_password": "secret",
     "sadad_key": "ASNFZ4mrze/+3LqYdlQyEA8eLTxLWml4",
     "zarinpal_merchant": "11111111-2222-3333-4444-555555555555",
+    "mellat_national_id_key": "133457799BBCDFF1",
     "zarinpal_token": "token",
     "zibal_merchant": "zibal-demo",
     "zibal_token": "token",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewayd.gateways.crypto import sign_triple_des, triple_des_key
+from gatewayd.gateways.crypto import des_key, encrypt_digits, sign_triple_des, triple_des_key
 
 THREE_KEYS = "ASNFZ4mrze/+3LqYdlQyEA8eLTxLWml4"
 TWO_KEYS = "ABEiM0RVZneImaq7zN3u/w=="
@@ -58,3 +58,15 @@ def test_any_text_can_be_signed_and_is_padded_to_whole_blocks(text: str) -> None
     size = len(text.encode())
     signature = sign_triple_des(triple_des_key(THREE_KEYS), text)
     assert 4 * -(-(size // 8 + 1) * 8 // 3) == len(signature)
+
+
+def test_digits_are_packed_and_encrypted_as_the_bank_reads_them() -> None:
+    assert "FA5DD69CD4F79490" == encrypt_digits(des_key("133457799BBCDFF1"), "0012345679")
+
+
+@pytest.mark.parametrize(
+    ("key", "says"), [("133457799BBCDF", "7 bytes"), ("", "0 bytes"), ("XY" * 8, "hexadecimal")]
+)
+def test_a_des_key_is_sixteen_hex_digits(key: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        des_key(key)

@@ -115,7 +115,10 @@ def test_one_card_can_be_enforced_and_a_choice_cannot(
 ) -> None:
     metadata = sent(replace(ORDER, payer=Payer(allowed_cards=cards)))["metadata"]
     assert metadata.get("card_pan") == card
-    assert ZARINPAL.traits.payer_checks == frozenset()
+    assert (frozenset({"allowed_cards"}), 1) == (
+        ZARINPAL.traits.payer_checks,
+        ZARINPAL.traits.cards_max,
+    )
 
 
 def test_splits_are_wages() -> None:

@@ -54,8 +54,11 @@ def leaks(text: str, web: Web) -> list[str]:
 @pytest.mark.parametrize("gateway", ["saman", "mellat", "parsian", "sadad", "zarinpal", "zibal"])
 async def test_no_line_of_a_payment_holds_what_must_not_leave(gateway: str) -> None:
     async with web_stage(only=[gateway]) as web:
+        payer = dict(PAYER)
+        if "national_id" not in web.engine.gateways[gateway].traits.payer_checks:
+            del payer["national_id"]  # it would bind the payment to others
         for ending in (0, 101, 103, 105, 106, 107):
-            payment = await web.create(amount=150_000 + ending, payer=PAYER)
+            payment = await web.create(amount=150_000 + ending, payer=payer)
             form = await web.hand_over(payment)
             back = web.play(form)
             await web.come_back(back)
@@ -65,7 +68,7 @@ async def test_no_line_of_a_payment_holds_what_must_not_leave(gateway: str) -> N
         for kind in TROUBLES:
             fault = Fault(driver="*", kind=kind, operation=Operation.START)
             web.banks.faults.add(fault, web.clock.now)
-            payment = await web.create(payer=PAYER)
+            payment = await web.create(payer=payer)
             await web.ask("GET", payment["pay_url"])
             web.banks.faults.clear()
         for _ in range(5):

@@ -81,6 +81,8 @@ class Wrong(StrEnum):
     REFERENCE = "reference"
     ALREADY = "already"
     """Verified before we ever asked, where that cannot be trusted."""
+    CARD = "card"
+    """Paid by a card that the shop did not allow."""
     UNPAID = "unpaid"
     """The bank, asked without being bidden to take anything, says that nobody paid."""
 

@@ -13,6 +13,7 @@ Rules:
 
 from typing import Final
 
+from gatewayd.core.cards import may_be
 from gatewayd.core.events import Purpose, Standing, Wrong
 from gatewayd.core.payment import Attempt
 from gatewayd.core.terms import (
@@ -63,9 +64,15 @@ def standing(
 
 
 def wrong(
-    receipt: Receipt, attempt: Attempt, *, amount: int, terminal: str, traits: Traits
+    receipt: Receipt,
+    attempt: Attempt,
+    *,
+    amount: int,
+    terminal: str,
+    traits: Traits,
+    cards: tuple[str, ...] = (),
 ) -> Wrong | None:
-    """How a verified receipt differs from the order; None: it is right."""
+    """How a verified receipt differs from the order; None: it is right. `cards`: only these may pay; empty: any."""
     if receipt.amount is not None and receipt.amount != amount:
         return Wrong.AMOUNT
     if receipt.token is not None and receipt.token != attempt.token:
@@ -82,6 +89,8 @@ def wrong(
         and receipt.ref_num != claim.reference
     ):
         return Wrong.REFERENCE
+    if cards and receipt.card is not None and not may_be(receipt.card, cards):
+        return Wrong.CARD
     if receipt.already and not attempt.explained and traits.first_already is FirstAlready.REVIEW:
         return Wrong.ALREADY
     return None

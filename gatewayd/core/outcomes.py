@@ -39,7 +39,12 @@ def verify_event(
             receipt = changed(outcome, card=None)
             private: dict[str, Any] = {"card": outcome.card} if outcome.card else {}
             wrong = judge.wrong(
-                outcome, attempt, amount=payment.amount, terminal=terminal, traits=traits
+                outcome,
+                attempt,
+                amount=payment.amount,
+                terminal=terminal,
+                traits=traits,
+                cards=payment.payer.allowed_cards if payment.payer else (),
             )
             if wrong is None:
                 return ev.Verified(at_ms=at_ms, attempt=number, receipt=receipt, private=private)

@@ -19,6 +19,7 @@ from gatewayd.core import refunds as rf
 from gatewayd.core.attempt import Attempt as Attempt
 from gatewayd.core.attempt import after_event
 from gatewayd.core.money import Currency
+from gatewayd.core.needs import payer_of
 from gatewayd.core.states import (
     ANYWHERE,
     KEPT,
@@ -205,7 +206,6 @@ def allows(payment: Payment, event: ev.Event) -> bool:
 
 def _created(event: ev.Created, number: int) -> Payment:
     private = event.private
-    payer = private.get("payer")
     return Payment(
         number=number,
         shop=event.shop,
@@ -222,14 +222,10 @@ def _created(event: ev.Created, number: int) -> Payment:
         methods=event.methods,
         splits=event.splits,
         hold=holding.begun(event),
-        payer=_payer(payer) if payer else None,
+        payer=payer_of(private.get("payer")),
         description=private.get("description", ""),
         metadata=private.get("metadata"),
     )
-
-
-def _payer(fields: Mapping[str, Any]) -> Payer:
-    return Payer(**{**fields, "allowed_cards": tuple(fields.get("allowed_cards", ()))})
 
 
 def _at_attempt(payment: Payment, event: ev.AttemptEvent, version: int) -> Payment:

@@ -77,6 +77,8 @@ class Payer:
     national_id: str | None = None
     allowed_cards: tuple[str, ...] = ()
     """Full card numbers, 16 digits each: only these may pay."""
+    check_mobile: bool = False
+    """Whether the card must be of the mobile's owner; otherwise the mobile only helps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,6 +295,16 @@ class Traits:
     inquiry where nobody has verified."""
     lists_unverified: bool = False
     splits: bool = False
+    splits_max: int = 10
+    """Parts in one payment."""
+    split_min: int = 1
+    """Rial in one part."""
+    splits_percent_max: int = 100
+    """Of the amount, all parts together."""
     payer_checks: frozenset[str] = frozenset()
     """Which of `mobile`, `national_id`, `allowed_cards` the bank itself enforces when told."""
+    owner_checks_max: int = 2
+    """How many of `mobile` and `national_id` in one payment."""
+    cards_max: int = 10
+    """How many cards may be allowed in one payment, where it enforces them."""
     methods: frozenset[Method] = frozenset({Method.CARD})

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gatewayd.core import events as ev
+from gatewayd.core.needs import NONE, Needs, needs_of
 from gatewayd.core.payment import Payment
 from gatewayd.core.settings import EngineSettings, PaymentSettings
 from gatewayd.core.terms import (
@@ -17,7 +18,6 @@ from gatewayd.core.terms import (
     Capture,
     CodeClass,
     Lost,
-    Method,
     Operation,
     Redirect,
     Refusal,
@@ -93,15 +93,18 @@ class Starting:
 
     def eligible(self, payment: Payment) -> frozenset[str]:
         """The gateways that may take this payment, whatever their health."""
+        needs = needs_of(
+            payer=payment.payer,
+            methods=payment.methods,
+            splits=payment.splits,
+            capture=payment.hold.capture if payment.hold else Capture.AUTOMATIC,
+        )
         return self.eligible_for(
             payment.shop,
             amount=payment.amount,
             test=payment.test,
             only=payment.gateways,
-            methods=payment.methods,
-            checks=_checks(payment),
-            splits=bool(payment.splits),
-            proves=payment.hold is not None and payment.hold.capture is Capture.MANUAL,
+            needs=needs,
         )
 
     def eligible_for(
@@ -111,13 +114,9 @@ class Starting:
         amount: int,
         test: bool,
         only: tuple[str, ...] = (),
-        methods: tuple[str, ...] = (),
-        checks: frozenset[str] = frozenset(),
-        splits: bool = False,
-        proves: bool = False,
+        needs: Needs = NONE,
     ) -> frozenset[str]:
-        """The same for a payment that is not made yet; `proves`: without taking what is paid."""
-        wanted = frozenset(Method(method) for method in methods)
+        """The same for a payment that is not made yet."""
         found = []
         for name in self._shop_gateways[shop]:
             gateway = self._gateways[name]
@@ -127,10 +126,7 @@ class Starting:
                 and gateway.test is test
                 and (not only or name in only)
                 and traits.amount_min <= amount <= traits.amount_max
-                and (not wanted or wanted & traits.methods)
-                and checks <= traits.payer_checks
-                and (traits.splits or not splits)
-                and (traits.proves or not proves)
+                and (needs is NONE or needs.met_by(traits, amount))
             ):
                 found.append(name)
         return frozenset(found)
@@ -326,10 +322,3 @@ def _start_event(outcome: Redirect | Refusal | Lost, attempt: int, at_ms: int) -
             return ev.StartRefused(at_ms=at_ms, attempt=attempt, refusal=outcome)
         case Lost():
             return ev.StartLost(at_ms=at_ms, attempt=attempt, cause=outcome.cause)
-
-
-def _checks(payment: Payment) -> frozenset[str]:
-    """What the payment's payer must be checked for: allowed cards bind; mobile and national id only help."""
-    if payment.payer is not None and payment.payer.allowed_cards:
-        return frozenset({"allowed_cards"})
-    return frozenset()

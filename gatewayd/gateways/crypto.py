@@ -41,3 +41,25 @@ def sign_triple_des(key: bytes, text: str) -> str:
     padded = padder.update(text.encode()) + padder.finalize()
     encryptor = Cipher(TripleDES(key), modes.ECB()).encryptor()  # noqa: S305  (the bank's choice)
     return base64.b64encode(encryptor.update(padded) + encryptor.finalize()).decode()
+
+
+def des_key(text: str) -> bytes:
+    """The 8 bytes of a key of 16 hex digits. ValueError for anything else."""
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        raise ValueError("is not hexadecimal") from None
+    if len(key) != TWO_KEY_BYTES // 2:
+        raise ValueError(f"is of {len(key)} bytes instead of 8")
+    return key
+
+
+def encrypt_digits(key: bytes, digits: str) -> str:
+    """An even number of digits, packed two to a byte, PKCS#5 padded and encrypted by DES in ECB mode: upper-case hex.
+
+    `key` is 8 bytes, as from `des_key`. TripleDES with three equal keys is DES.
+    """
+    padder = PKCS7(DES_BLOCK_BITS).padder()
+    padded = padder.update(bytes.fromhex(digits)) + padder.finalize()
+    encryptor = Cipher(TripleDES(key * 3), modes.ECB()).encryptor()  # noqa: S305  (the bank's choice)
+    return (encryptor.update(padded) + encryptor.finalize()).hex().upper()

@@ -136,7 +136,8 @@ class Sadad:
             addressed_by=AddressedBy.TOKEN,
             first_already=FirstAlready.ACCEPT,
             splits=bool(self.settlement_iban),
-            payer_checks=frozenset({"national_id"}),
+            payer_checks=frozenset({"national_id", "mobile"}),
+            owner_checks_max=1,  # one field says which of the two it is
         )
 
     @property
@@ -156,6 +157,8 @@ class Sadad:
         }
         if order.payer.national_id:
             document |= {"PanAuthenticationType": 1, "NationalCode": order.payer.national_id}
+        elif order.payer.check_mobile and order.payer.mobile:
+            document |= {"PanAuthenticationType": 2, "CardHolderIdentity": order.payer.mobile}
         if order.splits:
             document["MultiplexingData"] = self._multiplexing(order)
         reply = read_json((yield self._call("Request/PaymentRequest", document)))

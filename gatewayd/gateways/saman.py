@@ -58,6 +58,9 @@ from gatewayd.gateways.wire import (
 TOKEN_MINUTES: Final = 20
 """The least that the bank grants, and its default."""
 CARDS_MAX: Final = 10
+SPLITS_MAX: Final = 9
+PURCHASE_ID: Final = "0" * 30
+"""Of a part that has none."""
 ADDRESS: Final = re.compile(r"https?://[^\s?#]*[^\s?#/]")
 PAGE: Final = re.compile(
     r"https://(?:[a-z0-9-]+\.)+(?:sep|shaparak)\.ir(?:/[!-~]*)?\Z", re.IGNORECASE
@@ -166,7 +169,7 @@ FINDINGS: Final[Mapping[str, Finding]] = {
 
 
 @cache
-def _traits(*, receipt_call: bool, card_lock: bool) -> Traits:
+def _traits(*, receipt_call: bool, card_lock: bool, splits: bool) -> Traits:
     """What such a contract allows and promises."""
     return Traits(
         amount_min=2_000,
@@ -180,6 +183,8 @@ def _traits(*, receipt_call: bool, card_lock: bool) -> Traits:
         first_already=FirstAlready.REVIEW,
         order_bound=False,
         payer_checks=frozenset({"allowed_cards"} if card_lock else ()),
+        splits=splits,
+        splits_max=SPLITS_MAX,
     )
 
 
@@ -194,6 +199,8 @@ class Saman:
     """The terminal has the receipt call: attempts can be asked about before their verify."""
     card_lock: bool = False
     """The terminal may restrict who pays to cards named at the start."""
+    multi_settlement: bool = False
+    """The terminal pays out to several accounts; what splits leave goes to its own."""
     discounts: bool = False
     """A discount terminal: cards are charged less than the order, and the order counts as paid."""
     base_url: str = "https://sep.shaparak.ir"
@@ -206,7 +213,11 @@ class Saman:
 
     @property
     def traits(self) -> Traits:
-        return _traits(receipt_call=self.receipt_call, card_lock=self.card_lock)
+        return _traits(
+            receipt_call=self.receipt_call,
+            card_lock=self.card_lock,
+            splits=self.multi_settlement,
+        )
 
     @property
     def base_urls(self) -> tuple[str, ...]:
@@ -228,6 +239,11 @@ class Saman:
             if len(cards) > CARDS_MAX:
                 return Refusal(cause=_OURS, code="", message=f"more than {CARDS_MAX} cards")
             fields["HashedCardNumber"] = "|".join(hashed(card) for card in cards)
+        if self.multi_settlement and order.splits:
+            fields["SettlementIbanInfo"] = [
+                {"IBAN": split.iban, "Amount": split.amount, "PurchaseId": PURCHASE_ID}
+                for split in order.splits
+            ]
         reply = yield json_call(f"{self.base_url}/onlinepg/onlinepg", fields)
         answer = _stripped(read_json(reply))
         match to_int(take(answer, "status"), "status"):

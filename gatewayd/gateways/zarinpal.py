@@ -166,6 +166,11 @@ class Zarinpal:
             refunds=self.access_token is not None,
             lists_unverified=True,
             splits=True,
+            splits_max=5,
+            split_min=10_000,
+            splits_percent_max=99,
+            payer_checks=frozenset({"allowed_cards"}),
+            cards_max=1,  # no choice of several
         )
 
     @property
@@ -182,7 +187,7 @@ class Zarinpal:
             metadata["mobile"] = payer.mobile
         if payer.email:
             metadata["email"] = payer.email
-        if len(payer.allowed_cards) == 1:  # it can enforce one card, and no choice of several
+        if len(payer.allowed_cards) == 1:
             metadata["card_pan"] = payer.allowed_cards[0]
         document: dict[str, Any] = {
             "amount": order.amount,

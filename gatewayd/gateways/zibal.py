@@ -159,7 +159,7 @@ def _traits(amount_max: int, *, gives_back: bool) -> Traits:
         proves=True,
         refunds=gives_back,
         splits=True,
-        payer_checks=frozenset({"national_id", "allowed_cards"}),
+        payer_checks=frozenset({"national_id", "mobile", "allowed_cards"}),
     )
 
 
@@ -210,6 +210,8 @@ class Zibal:
             fields["description"] = order.description
         if payer.mobile:
             fields["mobile"] = payer.mobile
+            if payer.check_mobile:
+                fields["checkMobileWithCard"] = True
         if payer.national_id:
             fields["nationalCode"] = payer.national_id
         if payer.allowed_cards:

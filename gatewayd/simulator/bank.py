@@ -15,7 +15,7 @@ import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from gatewayd.core.terms import NOTHING, IfUnverified, Operation, Redirect
 from gatewayd.gateways.contract import Reply
@@ -37,6 +37,8 @@ class State(StrEnum):
 
 
 OPEN = frozenset({State.CREATED, State.WITH_PAYER})
+STRANGERS_CARD_ENDS: Final = "995"
+"""Cards with this ending belong to somebody else than their payer says; Mellat's code for that."""
 TAKEN = frozenset({State.VERIFIED, State.SETTLED})
 GONE_BACK = frozenset({State.REVERSED, State.AUTO_REVERSED})
 
@@ -424,3 +426,8 @@ class Dialect(Protocol):
 
         `token` is the session's. The address keeps its own query; a `get` adds its fields to it.
         """
+
+
+def is_of_the_owner(session: Session, card: str) -> bool:
+    """Whether the card is of whom the merchant named, where the bank was told to look: national id or mobile."""
+    return not session.extra.get("owner") or not card.endswith(STRANGERS_CARD_ENDS)

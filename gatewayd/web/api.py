@@ -8,6 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from gatewayd.core.money import from_rial
+from gatewayd.core.needs import needs_of, payer_of
 from gatewayd.core.payment import Payment
 from gatewayd.core.settings import Scope
 from gatewayd.core.status import Status, status_of
@@ -80,37 +81,32 @@ async def create_payment(request: Request) -> web.Response:
 
 
 def _check_eligible(request: Request, draft: Draft) -> None:
-    """Refuse before it starts what no gateway could take or enforce, and name the field that rules the last one out."""
-    cards = draft.private.get("payer", {}).get("allowed_cards")
-    given: dict[str, Any] = {
-        "only": draft.gateways,
-        "methods": draft.methods,
-        "checks": frozenset({"allowed_cards"}) if cards else frozenset(),
-        "splits": bool(draft.splits),
-        "proves": draft.capture is Capture.MANUAL,
-    }
+    """Refuse before it starts what no gateway could take or enforce, and name the fields that rule the last one out."""
     eligible_for = request.app[ENGINE].starting.eligible_for
-    if eligible_for(draft.shop, amount=draft.amount, test=draft.test, **given):
+    wishes: dict[str, Any] = {"amount": draft.amount, "test": draft.test, "only": draft.gateways}
+    needs = needs_of(
+        payer=payer_of(draft.private.get("payer")),
+        methods=draft.methods,
+        splits=draft.splits,
+        capture=draft.capture,
+    )
+    if eligible_for(draft.shop, **wishes, needs=needs):
         return
-    errors = []
-    for path, name, nothing in _BINDING:
-        without = {**given, name: nothing}
-        if eligible_for(draft.shop, amount=draft.amount, test=draft.test, **without):
-            errors.append(FieldError(path, "no gateway of this shop can do this", "no_gateway"))
+    asked = [(path, f"no gateway of this shop {says}", rest) for path, says, rest in needs.each()]
+    errors = [
+        FieldError(path, detail, "no_gateway")
+        for path, detail, rest in asked
+        if eligible_for(draft.shop, **wishes, needs=rest)
+    ]
+    if draft.gateways and eligible_for(draft.shop, **{**wishes, "only": ()}, needs=needs):
+        detail = "none of these takes the payment; others of this shop's gateways do"
+        errors.insert(0, FieldError("gateways", detail, "no_gateway"))
+    if not errors and asked and eligible_for(draft.shop, **wishes):  # only together too much
+        errors = [FieldError(path, detail, "no_gateway") for path, detail, _ in asked]
     if not errors:
         detail = "no gateway of this shop takes this amount with this key and all that is asked for"
         errors.append(FieldError("amount", detail, "no_gateway"))
     raise invalid_fields(errors)
-
-
-_BINDING: Final = (
-    ("gateways", "only", ()),
-    ("methods", "methods", ()),
-    ("payer.allowed_cards", "checks", frozenset[str]()),
-    ("splits", "splits", False),
-    ("capture", "proves", False),
-)
-"""Fields that bind a payment to some gateways: path, the word for it in the engine, and what stands for none."""
 
 
 async def _order_exists(request: Request, holder: Holder) -> Problem:

@@ -143,6 +143,12 @@ Method = Literal["card", "wallet", "credit"]
 Amount = Annotated[Int, Field(gt=0), AfterValidator(_in_range)]
 
 
+def _with_mobile(check: bool, info: ValidationInfo) -> bool:  # noqa: FBT001  (pydantic calls it so)
+    if check and "mobile" in info.data and info.data["mobile"] is None:
+        raise ValueError("needs the mobile that the card must belong to")
+    return check
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CLOSED)
 class PayerBody:
     """Who pays, as far as the shop knows."""
@@ -152,6 +158,7 @@ class PayerBody:
     name: Text | None = None
     national_id: Annotated[Str, AfterValidator(typed.national_id)] | None = None
     allowed_cards: Annotated[list[Card], Field(max_length=10)] = field(default_factory=list)
+    check_mobile: Annotated[bool, Strict(), AfterValidator(_with_mobile)] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CLOSED)
@@ -194,7 +201,7 @@ class PaymentBody:
     locale: Literal["fa", "en"] = "fa"
 
 
-PAYER_FIELDS: Final = ("mobile", "email", "name", "national_id", "allowed_cards")
+PAYER_FIELDS: Final = ("mobile", "email", "name", "national_id", "allowed_cards", "check_mobile")
 _PAYMENT: Final = TypeAdapter(PaymentBody)
 _SENTENCES: Final = {
     "missing": "is required",

@@ -14,6 +14,9 @@ _MOBILE: Final = re.compile(r"(?:\+98|0098|98|0)?(9[0-9]{9})")
 _NATIONAL_ID: Final = re.compile(r"[0-9]{10}")
 _CARD: Final = re.compile(r"[0-9]{16}")
 _IBAN: Final = re.compile(r"IR[0-9]{24}")
+_IR: Final = "1827"
+"""I and R as the check sum counts letters: A is 10."""
+_IBAN_MODULUS: Final = 97
 _EMAIL: Final = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
 
 
@@ -49,10 +52,14 @@ def card(text: str) -> str:
 
 
 def iban(text: str) -> str:
-    """`IR` and 24 digits."""
-    plain = _plain(text)
+    """`IR` and 24 digits, the first two of which check the others."""
+    plain = _plain(text).upper()
     if not _IBAN.fullmatch(plain):
         raise ValueError("must be IR and 24 digits")
+    if int(f"{plain[4:]}{_IR}{plain[2:4]}") % _IBAN_MODULUS != 1:
+        raise ValueError(
+            "is not a number that exists: a digit is wrong, or two have changed places"
+        )
     return plain
 
 

@@ -28,6 +28,7 @@ from gatewayd.simulator.bank import (
     State,
     Terms,
     Verdict,
+    is_of_the_owner,
 )
 from gatewayd.simulator.speech import is_address, masked, read_switches
 
@@ -264,6 +265,7 @@ class Mellat:
                 amount=amount,
                 callback_url=callback,
                 created_at=now,
+                extra={"owner": bool(arguments.get("enc"))},
             )
         )
         return f"0,{session.token}"
@@ -297,6 +299,8 @@ class Mellat:
         return book.find(self.driver, token.strip(), now)
 
     def pay(self, session: Session, book: Book, now: float, card: str) -> bool:
+        if not is_of_the_owner(session, card):
+            return False
         reference = book.digits(12)
         while book.find_reference(self.driver, reference, now):
             reference = book.digits(12)

@@ -25,7 +25,17 @@ from cryptography.hazmat.primitives.ciphers import Cipher, modes
 
 from gatewayd.core.terms import NOTHING, Operation, Redirect
 from gatewayd.gateways.contract import Reply
-from gatewayd.simulator.bank import Asked, Book, Contract, Request, Session, State, Terms, Verdict
+from gatewayd.simulator.bank import (
+    Asked,
+    Book,
+    Contract,
+    Request,
+    Session,
+    State,
+    Terms,
+    Verdict,
+    is_of_the_owner,
+)
 from gatewayd.simulator.speech import (
     TEHRAN,
     is_address,
@@ -167,6 +177,7 @@ class Sadad:
             amount=whole_of(amount),
             callback_url=address,
             created_at=now,
+            extra={"owner": text_of(document.get("panauthenticationtype")) in {"1", "2", "3"}},
         )
 
     def _new_token(self, book: Book, now: float) -> str:
@@ -205,6 +216,8 @@ class Sadad:
 
     def pay(self, session: Session, book: Book, now: float, card: str) -> bool:
         """The reference is the retrieval reference number."""
+        if not is_of_the_owner(session, card):
+            return False
         reference = book.digits(12)
         while book.find_reference(self.driver, reference, now) is not None:
             reference = book.digits(12)

@@ -209,6 +209,7 @@ class Zarinpal:
                     "description": description,
                     "session_id": self._panel.number(authority, book),
                     "wages": document.get("wages") or [],
+                    "only": card,
                 },
             )
         )
@@ -313,7 +314,9 @@ class Zarinpal:
         return session
 
     def pay(self, session: Session, book: Book, now: float, card: str) -> bool:
-        """A merchant may have asked that it be verified at once."""
+        """A merchant may have asked that it be verified at once, and that one card only may pay."""
+        if session.extra["only"] and card != session.extra["only"]:
+            return False
         reference = book.digits(11)
         while book.find_reference(self.driver, reference, now) is not None:
             reference = book.digits(11)

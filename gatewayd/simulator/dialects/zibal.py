@@ -30,6 +30,7 @@ from gatewayd.simulator.bank import (
     State,
     Terms,
     Verdict,
+    is_of_the_owner,
 )
 from gatewayd.simulator.speech import (
     TEHRAN,
@@ -197,6 +198,7 @@ class Zibal:
                 extra={
                     "description": text_of(document.get("description")),
                     "allowed": allowed,
+                    "owner": bool(national) or _is_true(document.get("checkMobileWithCard")),
                     "splits": document.get("multiplexingInfos") or [],
                     "wage": whole_of(document.get("feeMode")),
                     "refunds": {},
@@ -312,8 +314,10 @@ class Zibal:
         return book.find(self.driver, token, now)
 
     def pay(self, session: Session, book: Book, now: float, card: str) -> bool:
-        """Only by an allowed card, if there are any."""
+        """Only by an allowed card, if there are any, and by its owner's where that is to be checked."""
         if session.extra["allowed"] and card not in session.extra["allowed"]:
+            return False
+        if not is_of_the_owner(session, card):
             return False
         while book.find_reference(self.driver, reference := book.digits(12), now) is not None:
             pass

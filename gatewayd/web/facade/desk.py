@@ -12,6 +12,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from gatewayd.core.money import Currency
+from gatewayd.core.needs import needs_of, payer_of
 from gatewayd.core.payment import Payment
 from gatewayd.core.settings import ShopSettings, ZarinpalFace, ZibalFace
 from gatewayd.core.terms import Capture, Split
@@ -126,12 +127,9 @@ def eligible(
     splits: tuple[Split, ...],
 ) -> bool:
     """Whether any gateway of this shop could take this."""
-    cards = frozenset({"allowed_cards"}) if payer.get("allowed_cards") else frozenset[str]()
-    return bool(
-        request.app[ENGINE].starting.eligible_for(
-            known.shop.name, amount=amount, test=known.test, checks=cards, splits=bool(splits)
-        )
-    )
+    needs = needs_of(payer=payer_of(payer), methods=(), splits=splits, capture=Capture.ON_VERIFY)
+    eligible_for = request.app[ENGINE].starting.eligible_for
+    return bool(eligible_for(known.shop.name, amount=amount, test=known.test, needs=needs))
 
 
 async def create(

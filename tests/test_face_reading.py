@@ -133,6 +133,12 @@ def test_a_payment_is_read_with_all_that_it_has() -> None:
     assert (Split(iban=IBAN, amount=50_000),) == wanted.wages
 
 
+def test_metadata_may_be_a_list_of_keys_and_values() -> None:
+    metadata = [{"key": "order_id", "value": 7}, {"key": "mobile", "value": "9120000000"}, "odd"]
+    wanted = zarinpal_wire.read_request({**PLAIN, "metadata": metadata}, DEMO, SETTINGS)
+    assert ("7", {"mobile": "09120000000"}) == (wanted.order_id, wanted.payer)
+
+
 @pytest.mark.parametrize("metadata", [None, [], {}, "text", 5])
 def test_metadata_may_be_missing_or_anything(metadata: object) -> None:
     given_at_top = {"mobile": "09120000000", "email": "a@shop.example"}

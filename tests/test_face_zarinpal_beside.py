@@ -40,6 +40,20 @@ async def test_an_inquiry_follows_the_payment(web: Web, shop: Zarinpal) -> None:
     } == answer.json
 
 
+@pytest.mark.parametrize("name", ["zarinpal", "zibal"])
+async def test_an_inquiry_finds_who_paid_and_closed_the_tab_and_takes_nothing(name: str) -> None:
+    async with face_stage(only=[name]) as web:
+        shop = Zarinpal(web)
+        authority = await shop.request()
+        page = await web.ask("GET", f"/pg/StartPay/{authority}")
+        web.play(page.forms[0])
+        assert "PAID" == await shop.status(authority)
+        listed = (await shop.call("unVerified", {})).json["data"]["authorities"]
+        assert [authority] == [row["authority"] for row in listed]
+        assert [False] == [row["verified"] for row in web.banks.book.ledger(web.clock.now)]
+        assert 100 == code(await shop.verify(authority))
+
+
 async def test_what_waits_for_its_verify_is_listed_newest_first_and_per_shop(
     web: Web, shop: Zarinpal
 ) -> None:

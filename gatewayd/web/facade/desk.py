@@ -28,6 +28,8 @@ from gatewayd.web.rates import RATES
 
 VERIFY_SECONDS: Final = 15.0
 """How long a shop's verify waits for the bank: one lost answer and its repeat, and less than most clients wait."""
+INQUIRY_SECONDS: Final = 3.0
+"""How long an inquiry waits for a bank's."""
 OWED_MAX: Final = 10_000
 """Payments of which a shop was told "not known yet", and is to be told that its verify was the first."""
 
@@ -186,6 +188,14 @@ async def verify(request: web.Request, payment: Payment) -> Verified:
         if first:
             firsts.end(number, known=verdict is not Verdict.UNKNOWN)
     return Verified(payment, verdict, first=first)
+
+
+async def asked(request: web.Request, payment: Payment) -> Payment:
+    """The payment for an inquiry: where its customer is not back, its bank is asked first if that takes nothing."""
+    if standing_of(payment) is not Standing.OPEN or not payment.attempts:
+        return payment
+    capturing = request.app[ENGINE].capturing
+    return await capturing.ask(payment.number, seconds=INQUIRY_SECONDS) or payment
 
 
 async def give_back(request: web.Request, payment: Payment) -> bool | None:

@@ -18,6 +18,7 @@ from gatewayd.web.facade.callbacks import ZARINPAL, ZARINPAL_SANDBOX, authority_
 from gatewayd.web.facade.desk import (
     DESK,
     Known,
+    asked,
     create,
     eligible,
     give_back,
@@ -116,7 +117,7 @@ async def _verify(request: web.Request, document: Document) -> Document:
 
 
 async def _inquiry(request: web.Request, document: Document) -> Document:
-    payment = await _payment(request, document)
+    payment = await asked(request, await _payment(request, document))
     return wire.inquired(payment, standing_of(payment))
 
 

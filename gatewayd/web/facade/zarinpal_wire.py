@@ -141,8 +141,7 @@ def read_request(
         wrong["description"] = "The description field is required."
     elif len(description) > DESCRIPTION_CHARS_MAX:
         wrong["description"] = "The description may not be greater than 500 characters."
-    metadata = document.get("metadata")
-    metadata = metadata if isinstance(metadata, dict) else {}
+    metadata = _metadata(document.get("metadata"))
     order_id = text_of(metadata.get("order_id"))
     if len(order_id) > ORDER_CHARS_MAX:
         wrong["metadata.order_id"] = "The order id may not be greater than 255 characters."
@@ -175,6 +174,14 @@ def _currency(document: Mapping[str, Any], wrong: dict[str, str]) -> Currency:
         wrong["currency"] = "The selected currency is invalid."
         return Currency.IRR
     return Currency(text)
+
+
+def _metadata(given: object) -> dict[str, Any]:
+    """An object; some clients send it as a list of keys and values."""
+    if isinstance(given, list):
+        pairs = [each for each in given if isinstance(each, dict)]
+        return {text_of(each.get("key")): each.get("value") for each in pairs}
+    return given if isinstance(given, dict) else {}
 
 
 def _callback(

@@ -14,6 +14,7 @@ from gatewayd.web.facade.callbacks import ZIBAL
 from gatewayd.web.facade.desk import (
     DESK,
     Known,
+    asked,
     create,
     eligible,
     is_busy,
@@ -115,7 +116,7 @@ async def _verify(request: web.Request, document: Document) -> web.Response:
 
 
 async def _inquiry(request: web.Request, document: Document) -> web.Response:
-    payment = await _payment(request, document)
+    payment = await asked(request, await _payment(request, document))
     return wire.said(wire.SUCCESS, wire.inquired(payment, standing_of(payment)))
 
 

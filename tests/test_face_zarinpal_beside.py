@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from gatewayd.simulator.faults import Fault, Kind
 from tests.face_stage import BOTH, CALLBACK, OTHER_MERCHANT, Zarinpal, code, face_stage
+from tests.refund_stage import full_gateways
 from tests.web_stage import DEMO, Web
 
 
@@ -85,22 +87,33 @@ async def test_the_list_ends_at_a_hundred(web: Web, monkeypatch: pytest.MonkeyPa
     assert 2 == len((await shop.call("unVerified", {})).json["data"]["authorities"])
 
 
-@pytest.mark.parametrize("name", ["saman", "parsian", "zarinpal"])
-async def test_what_is_verified_can_be_reversed_once(name: str) -> None:
+@pytest.mark.parametrize("name", ["saman", "mellat", "parsian", "zarinpal"])
+async def test_what_is_verified_can_be_given_back_once(name: str) -> None:
     async with face_stage(only=[name]) as web:
-        shop = Zarinpal(web)
-        authority = await shop.request()
-        assert -61 == code(await shop.call("reverse", {"authority": authority}))
-        await shop.pay(authority)
-        assert -61 == code(await shop.call("reverse", {"authority": authority}))
-        await shop.verify(authority)
-        answer = await shop.call("reverse", {"authority": authority})
-        assert {"data": {"code": 100, "message": "Reversed"}, "errors": []} == answer.json
-        assert "REVERSED" == await shop.status(authority)
-        assert -61 == code(await shop.call("reverse", {"authority": authority}))
-        assert -51 == code(await shop.verify(authority))
-        (row,) = web.banks.book.ledger(web.clock.now)
-        assert row["reversed"]
+        await reversed_once(web)
+
+
+@pytest.mark.parametrize("name", ["mellat", "zarinpal", "zibal"])
+async def test_a_contract_that_refunds_gives_back_what_it_cannot_reverse(name: str) -> None:
+    async with face_stage(gateways=full_gateways(), only=[name]) as web:
+        await reversed_once(web)
+
+
+async def reversed_once(web: Web) -> None:
+    """A payment is given back by its shop's order, once, and never before it is verified."""
+    shop = Zarinpal(web)
+    authority = await shop.request()
+    assert -61 == code(await shop.call("reverse", {"authority": authority}))
+    await shop.pay(authority)
+    assert -61 == code(await shop.call("reverse", {"authority": authority}))
+    await shop.verify(authority)
+    answer = await shop.call("reverse", {"authority": authority})
+    assert {"data": {"code": 100, "message": "Reversed"}, "errors": []} == answer.json
+    assert "REVERSED" == await shop.status(authority)
+    assert -61 == code(await shop.call("reverse", {"authority": authority}))
+    assert -51 == code(await shop.verify(authority))
+    (row,) = web.banks.book.ledger(web.clock.now)
+    assert row["reversed"] or row["refunded"] == row["amount"]
 
 
 @pytest.mark.parametrize("name", ["sadad", "zibal"])
@@ -110,10 +123,46 @@ async def test_where_nothing_is_given_back_it_stays_verified(name: str) -> None:
         authority = await shop.request()
         await shop.pay(authority)
         await shop.verify(authority)
-        refused = await shop.call("reverse", {"authority": authority})
-        assert (401, -60) == (refused.status, code(refused))
-        assert "VERIFIED" == await shop.status(authority)
-        assert 101 == code(await shop.verify(authority))
+        await stays_verified(web, shop, authority)
+
+
+async def test_after_the_banks_time_and_without_refunds_it_stays_verified() -> None:
+    async with face_stage(only=["parsian"]) as web:
+        shop = Zarinpal(web)
+        authority = await shop.request()
+        await shop.pay(authority)
+        await shop.verify(authority)
+        web.clock.now += 3_600
+        await stays_verified(web, shop, authority)
+
+
+async def stays_verified(web: Web, shop: Zarinpal, authority: str) -> None:
+    """The bank gives nothing back; nobody has to look at it."""
+    refused = await shop.call("reverse", {"authority": authority})
+    assert (401, -60) == (refused.status, code(refused))
+    assert "VERIFIED" == await shop.status(authority)
+    assert 101 == code(await shop.verify(authority))
+    (found,) = (await web.call("GET", "/v1/payments")).json["data"]
+    assert ("paid", False, 0) == (found["status"], found["needs_review"], found["refunded_amount"])
+
+
+async def test_a_reverse_without_an_answer_is_neither_yes_nor_no(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with face_stage(only=["saman"]) as web:
+        shop = Zarinpal(web)
+        authority = await shop.request()
+        await shop.pay(authority)
+        await shop.verify(authority)
+        monkeypatch.setattr("gatewayd.web.facade.desk.VERIFY_SECONDS", 0.1)
+        web.banks.faults.add(Fault(driver="saman", kind=Kind.ERROR500), web.clock.now)
+        unknown = await shop.call("reverse", {"authority": authority})
+        assert (503, -52) == (unknown.status, code(unknown))
+        web.banks.faults.clear()
+        web.clock.now += 60
+        monkeypatch.setattr("gatewayd.web.facade.desk.VERIFY_SECONDS", 15.0)
+        assert 100 == code(await shop.call("reverse", {"authority": authority}))
+        assert "REVERSED" == await shop.status(authority)
 
 
 async def test_fees_are_none(shop: Zarinpal) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gatewayd.core import events as ev
+from gatewayd.core.actions import Note
 from gatewayd.core.payment import Payment, allows, apply
 from gatewayd.core.refunds import ENDED, REFUNDS_MAX, Refund, RefundState
 from gatewayd.engine.acting import refund_of
@@ -25,6 +26,9 @@ from gatewayd.engine.tending import Tending
 from gatewayd.journal.journal import Ticket
 from gatewayd.journal.store import Guard, Holder
 
+_GOES_BACK: Final = frozenset({RefundState.SUCCEEDED, RefundState.ACCEPTED})
+_SETTLED_WORD: Final = _GOES_BACK | {RefundState.FAILED, RefundState.MANUAL}
+"""A shop that waits for a refund has its answer."""
 LIST_MAX: Final = 1_000
 """Refunds in an operator's list."""
 
@@ -126,6 +130,52 @@ class Refunding:
         if ticket.conflict is None:
             tell(self._log, event, number)
         self._tending.consider(number)
+
+    async def undo(self, number: int, *, key: str, seconds: float) -> bool | None:
+        """Give all of a paid payment back if its bank does; what no bank does is left paid, and to nobody.
+
+        True: it goes back. False: the bank does not do it. None: not known in time, and it is asked on.
+        """
+        async with self._records.holding(number) as held:
+            if held is None:
+                return False
+            await self._records.unlocked(number)
+            payment = self._records.get(number)
+            begun = next((each for each in payment.refunds if each.state not in ENDED), None)
+            if begun is None:
+                if not self._is_for_a_bank(payment, key):
+                    return False
+                made = await self.create(number, Wanted(amount=None, key=key))
+                if not isinstance(made, Made):
+                    return False
+                begun = made.refund
+            place = begun.number
+            payment = await self._records.until(
+                number, lambda now: refund_of(now, place).state in _SETTLED_WORD, seconds
+            )
+            refund = refund_of(payment, place)
+            if refund.state is RefundState.MANUAL and refund.key == key and not refund.maybe_done:
+                said = {"by": key, "reason": "the bank does not, and the shop was told so"}
+                refund = (await self.resolve(number, place, done=False, **said)).refund
+            if refund.state is RefundState.FAILED:
+                return False
+            return True if refund.state in _GOES_BACK else None
+
+    def _is_for_a_bank(self, payment: Payment, key: str) -> bool:
+        """Whether all of it could be given back by a bank now, as far as the plan knows."""
+        kept = payment.kept
+        if kept is None or not kept.captured or payment.refundable != payment.amount:
+            return False
+        event = ev.RefundCreated(
+            at_ms=self._deadlines.now_ms(),
+            refund=len(payment.refunds) + 1,
+            attempt=kept.number,
+            amount=payment.amount,
+            key=key,
+        )
+        if not allows(payment, event):
+            return False
+        return not isinstance(self._tending.next_action(apply(payment, event)), Note)
 
     # --- a person
 

@@ -18,7 +18,6 @@ from gatewayd.core.settings import ShopSettings, ZarinpalFace, ZibalFace
 from gatewayd.core.terms import Capture, Split
 from gatewayd.engine.capturing import Verdict
 from gatewayd.engine.cashier import Draft
-from gatewayd.engine.operating import Refused as RefusedOrder
 from gatewayd.journal.store import Holder
 from gatewayd.web.facade.callbacks import face_of
 from gatewayd.web.facade.names import Names
@@ -177,8 +176,13 @@ async def create(
 async def verify(request: web.Request, payment: Payment) -> Verified:
     """A shop's verify, which asks the bank."""
     firsts, number = request.app[DESK].firsts, payment.number
-    if standing_of(payment) is Standing.VERIFIED:
-        return Verified(payment, Verdict.CAPTURED, first=firsts.is_owed(number))
+    match standing_of(payment):
+        case Standing.VERIFIED:
+            return Verified(payment, Verdict.CAPTURED, first=firsts.is_owed(number))
+        case Standing.REVERSED:
+            return Verified(payment, Verdict.REVERSED, first=False)
+        case _:
+            pass
     first, verdict = firsts.begin(number), Verdict.UNKNOWN
     try:
         answer = await request.app[ENGINE].capturing.verify(number, seconds=VERIFY_SECONDS)
@@ -200,17 +204,8 @@ async def asked(request: web.Request, payment: Payment) -> Payment:
 
 async def give_back(request: web.Request, payment: Payment) -> bool | None:
     """Give a verified payment's money back; False if its gateway does not, None if that is not known yet."""
-    engine = request.app[ENGINE]
-    try:
-        await engine.operating.reverse(payment.number, by=face_of(payment), reason="its shop")
-    except RefusedOrder:
-        return False
-    after = await engine.records.look(payment.number)
-    assert after is not None, "payments are never removed"
-    if standing_of(after) is Standing.REVERSED:
-        return True
-    kept = after.kept
-    return None if kept is None or kept.giving_back else False
+    refunding = request.app[ENGINE].refunding
+    return await refunding.undo(payment.number, key=face_of(payment), seconds=VERIFY_SECONDS)
 
 
 async def own_payment(

@@ -35,7 +35,8 @@ def standing_of(payment: Payment) -> Standing:
     status = status_of(payment)
     match status:
         case Status.PAID:
-            return Standing.VERIFIED
+            gone = payment.refunded >= payment.amount
+            return Standing.REVERSED if gone else Standing.VERIFIED
         case Status.REVERSED:
             return Standing.REVERSED
         case Status.PENDING:

@@ -135,7 +135,7 @@ async def _unverified(request: web.Request, document: Document) -> Document:
 
 async def _reverse(request: web.Request, document: Document) -> Document:
     payment = await _payment(request, document)
-    if standing_of(payment) is not Standing.VERIFIED or payment.refunded:
+    if standing_of(payment) is not Standing.VERIFIED:
         raise Refused(wire.NOT_REVERSIBLE)
     match await give_back(request, payment):
         case True:

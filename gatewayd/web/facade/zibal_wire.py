@@ -204,7 +204,7 @@ def said(result: int, document: Mapping[str, Any] | None = None) -> web.Response
 
 def status_code(payment: Payment, standing: Standing) -> int:
     """The payment's `status`."""
-    if standing is Standing.VERIFIED and payment.refunded >= payment.amount:
+    if standing is Standing.REVERSED and payment.kept is not None:
         return REFUNDED
     if standing is Standing.FAILED:
         no = payment.latest.no if payment.latest else None

@@ -45,6 +45,7 @@ app.add_typer(cli_journal.journal, name="journal")
 app.add_typer(cli_operators.payment, name="payment")
 app.add_typer(cli_operators.refund, name="refund")
 app.add_typer(cli_operators.gateway, name="gateway")
+app.add_typer(cli_operators.webhook, name="webhook")
 app.add_typer(cli_operators.routing, name="routing")
 app.command()(cli_replay.replay)
 

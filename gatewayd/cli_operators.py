@@ -38,6 +38,8 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept in the jo
 payment = typer.Typer(help="Payments of the running daemon.", no_args_is_help=True)
 refund = typer.Typer(help="Refunds of the running daemon.", no_args_is_help=True)
 gateway = typer.Typer(help="Gateways of the running daemon.", no_args_is_help=True)
+webhook = typer.Typer(help="Receivers of webhooks of the running daemon.", no_args_is_help=True)
+Receiver = Annotated[str, typer.Argument(metavar="RECEIVER", help="shop/receiver, as in the list")]
 routing = typer.Typer(help="How the running daemon draws gateways.", no_args_is_help=True)
 
 
@@ -174,6 +176,60 @@ def learned(by: By = "", journal: Journal = JOURNAL) -> None:
 def _set_routing(journal: Path, mode: str, by: str) -> None:
     words = {"by": by or getpass.getuser(), "mode": mode}
     _CONSOLE.print(_ask(journal, "POST", "/routing", words)["said"])
+
+
+@webhook.command("list")
+def list_receivers(journal: Journal = JOURNAL) -> None:
+    """Every receiver: whether it takes what it is told, what waits, and since when."""
+    table = Table("receiver", "state", "waiting", "oldest for", "failing for", "why")
+    for row in _ask(journal, "GET", "/webhooks"):
+        table.add_row(
+            row["receiver"],
+            row["state"],
+            str(row["waiting"]),
+            _since(row["oldest_ms"], row["now_ms"]),
+            _since(row["failing_since_ms"], row["now_ms"]),
+            row["why"],
+        )
+    _CONSOLE.print(table)
+
+
+@webhook.command()
+def resend(
+    event: Annotated[str, typer.Argument(metavar="EVENT", help="evt_1042_6fe21a77")],
+    by: By = "",
+    journal: Journal = JOURNAL,
+) -> None:
+    """Send one event again to everybody who wants it."""
+    words = {"by": by or getpass.getuser(), "event": event}
+    _CONSOLE.print(_ask(journal, "POST", "/webhooks/resend", words)["said"])
+
+
+@webhook.command()
+def replay(
+    receiver: Receiver,
+    after: Annotated[str, typer.Option(help="An event's id, or beginning.")],
+    by: By = "",
+    journal: Journal = JOURNAL,
+) -> None:
+    """Send everything after an event to a receiver again, in order."""
+    words = {"by": by or getpass.getuser(), "after": after}
+    _CONSOLE.print(_ask(journal, "POST", f"/webhooks/{receiver}/replay", words)["said"])
+
+
+@webhook.command()
+def enable(receiver: Receiver, by: By = "", journal: Journal = JOURNAL) -> None:
+    """Deliver to a disabled receiver again, beginning with what it has missed."""
+    words = {"by": by or getpass.getuser()}
+    _CONSOLE.print(_ask(journal, "POST", f"/webhooks/{receiver}/enable", words)["said"])
+
+
+def _since(at_ms: int | None, now_ms: int) -> str:
+    """`1:05:00`; empty for never."""
+    if at_ms is None:
+        return ""
+    seconds = max(0, now_ms - at_ms) // 1000
+    return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
 def _order(journal: Path, number: str, act: str, by: str, reason: str) -> None:

@@ -21,7 +21,9 @@ from aiohttp import web
 
 from gatewayd.core.hosts import listen_address
 from gatewayd.engine.engine import Engine
+from gatewayd.engine.outbox import Outbox, addresses
 from gatewayd.engine.ports import Log
+from gatewayd.engine.posting import Posting
 from gatewayd.io.boot import Opened, open_journal
 from gatewayd.io.clock import SystemClock
 from gatewayd.io.config import Config
@@ -32,8 +34,10 @@ from gatewayd.io.http import HttpTransport
 from gatewayd.io.metrics import Metrics
 from gatewayd.io.operator_client import socket_path
 from gatewayd.io.sqlite_reader import SqliteReader
+from gatewayd.io.webhook_sender import WebhookSender
 from gatewayd.web.app import build_app
 from gatewayd.web.app import runner as public_runner
+from gatewayd.web.events import event_renderer
 from gatewayd.web.internal import build_internal_app
 from gatewayd.web.operators import build_operators_app
 from gatewayd.web.server_log import SERVER_LOG
@@ -89,6 +93,7 @@ async def serving(config: Config, log: Log) -> AsyncIterator[Serving]:
         engine = _engine(config, opened, reader, transport, metrics, log)
         opened.adopt_into(engine.journal)
         check_shops(config, engine.journal)
+        await _deliver(engine, opened, reader, metrics, stack)
         housekeeping = Housekeeping(
             engine=engine,
             thread=opened.thread,
@@ -104,7 +109,12 @@ async def serving(config: Config, log: Log) -> AsyncIterator[Serving]:
             public_runner(public, **_how(service.web.drain_seconds)),
             web.AppRunner(build_internal_app(render_metrics=metrics.render), **_how(1.0)),
             web.AppRunner(
-                build_operators_app(engine.operating, engine.refunding, reader.in_review),
+                build_operators_app(
+                    engine.operating,
+                    engine.refunding,
+                    Posting(engine.outbox, reader.notices, engine.log),
+                    reader.in_review,
+                ),
                 **_how(service.web.drain_seconds),
             ),
         )
@@ -147,6 +157,41 @@ def _engine(
         on_commit=metrics.committed,
         on_status=metrics.reached,
         on_refund=metrics.refunded,
+    )
+
+
+async def _deliver(
+    engine: Engine, opened: Opened, reader: SqliteReader, metrics: Metrics, stack: AsyncExitStack
+) -> None:
+    """Let the shops' receivers of webhooks be told what happens, where there are any."""
+    service = engine.service
+    receivers = addresses(service.shops)
+    stored = await opened.thread.take_receivers([each.name for each in receivers])
+    if not receivers:
+        return
+    sender = WebhookSender(
+        receivers,
+        timeout_seconds=service.webhooks.timeout_seconds,
+        sending_max=service.webhooks.sending_max,
+        wall=engine.clock.wall,
+    )
+    stack.push_async_callback(sender.close)
+    engine.deliver_by(
+        Outbox(
+            addresses=receivers,
+            stored=stored,
+            settings=service.webhooks,
+            notices=reader.notices,
+            read_rows=reader.rows,
+            render=event_renderer(engine.links),
+            sender=sender,
+            pump=engine.pump,
+            now_ms=engine.deadlines.now_ms,
+            wall=engine.clock.wall,
+            rng=random.Random(secrets.randbits(128)),
+            log=engine.log,
+            on_answer=metrics.webhook_answered,
+        )
     )
 
 

@@ -8,9 +8,11 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application
 
+from gatewayd.engine.posting import Posting
 from gatewayd.engine.reading import MemoryReader
 from gatewayd.web.internal import build_internal_app
 from gatewayd.web.operators import build_operators_app
+from gatewayd.web.ports import PAST
 from tests.web_stage import Web, web_stage
 
 
@@ -31,7 +33,10 @@ class Desk:
 
 def operators_app(web: Web) -> Application:
     reader = MemoryReader(web.disk.store)
-    return build_operators_app(web.engine.operating, web.engine.refunding, reader.in_review)
+    posting = Posting(web.engine.outbox, web.app[PAST].notices, web.log)
+    return build_operators_app(
+        web.engine.operating, web.engine.refunding, posting, reader.in_review
+    )
 
 
 @pytest.fixture

@@ -5,12 +5,13 @@ ValueError with the reason; the reason never repeats the text.
 """
 
 import re
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 from urllib.parse import urlsplit
 
 PORT_MAX: Final = 65_535
 _NAME_CHARS_MAX: Final = 253
+_NAT64: Final = IPv6Network("64:ff9b::/96")
 _NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 _NUMBERS = re.compile(r"[0-9.]+")
 _PORT = re.compile(r"0|[1-9][0-9]{0,4}")
@@ -35,6 +36,33 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_internal(address: str) -> bool:
+    """Whether this address is not one of the public internet's, or stands for one that is not.
+
+    IPv6 addresses that carry an IPv4 address along (mapped, 6to4, Teredo, NAT64) are as internal as that one.
+    """
+    parsed = ip_address(address)
+    if isinstance(parsed, IPv6Address):
+        carried = [parsed.ipv4_mapped, parsed.sixtofour, *(parsed.teredo or ())]
+        if parsed in _NAT64:
+            carried.append(IPv4Address(int(parsed) & 0xFFFF_FFFF))
+        if any(each is not None and is_internal(str(each)) for each in carried):
+            return True
+    return not parsed.is_global or parsed.is_multicast
+
+
+def is_nobodys(address: str) -> bool:
+    """Whether no receiver can be there, not even within our own network: link-local, multicast, unspecified, reserved.
+
+    Clouds answer for their machines' credentials at link-local addresses.
+    """
+    parsed = ip_address(address)
+    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    at = mapped or parsed
+    reserved = at.is_reserved and not at.is_loopback
+    return at.is_link_local or at.is_multicast or at.is_unspecified or reserved
 
 
 def host(text: str) -> str:

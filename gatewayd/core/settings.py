@@ -12,11 +12,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from gatewayd.core.hosts import host, listen, network, origin
+from gatewayd.core.hosts import host, is_host, listen, network, origin
+from gatewayd.core.news import NEWS
 from gatewayd.core.secret import Secret
+from gatewayd.core.signing import webhook_secret
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Rial = Annotated[int, Field(ge=1, le=2**53)]
@@ -116,6 +119,43 @@ class ShopLimits:
     amount_max: Rial | None = None
 
 
+def receiver_url(text: str) -> str:
+    """Where a receiver of webhooks listens."""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in {"http", "https"} and is_host(parts.hostname or "")
+        usable &= parts.port != 0 and "@" not in parts.netloc and "#" not in text
+    except ValueError:
+        usable = False
+    if not usable or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("an address such as https://shop.example/hooks is wanted")
+    return text
+
+
+def news(name: str) -> str:
+    """What a receiver of webhooks can be told of."""
+    if name not in NEWS:
+        raise ValueError(f"one of {', '.join(NEWS)} is wanted")
+    return name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiverSettings:
+    """One address of a shop that is told what happens."""
+
+    url: Annotated[str, AfterValidator(receiver_url)]
+    secrets: Annotated[
+        tuple[Annotated[Secret, AfterValidator(webhook_secret)], ...], Field(min_length=1)
+    ]
+    """Each signs every webhook, so that they can be changed without a pause."""
+    name: Name = "main"
+    """What it is called in logs and commands; what is not delivered yet is kept under it."""
+    events: tuple[Annotated[str, AfterValidator(news)], ...] = ()
+    """What it is told of; empty: everything."""
+    test: bool | None = None
+    """Whether it is told of test payments instead of live ones; None: if the shop has test keys only."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZarinpalFace:
     """The shop speaks ZarinPal v4 to this daemon."""
@@ -165,6 +205,14 @@ class ShopSettings:
     limits: ShopLimits = field(default_factory=ShopLimits)
     faces: Faces = field(default_factory=Faces)
     """Services whose protocol this shop may speak instead of our own API."""
+    webhooks: tuple[ReceiverSettings, ...] = ()
+    private_webhooks: bool = False
+    """Whether its webhooks may go to addresses within our own network, and there by plain http."""
+
+    @property
+    def is_for_tests(self) -> bool:
+        """Whether it cannot move real money."""
+        return all(key.is_test for key in self.keys)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +312,24 @@ class WebSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSettings:
+    """How webhooks are delivered and repeated."""
+
+    timeout_seconds: Seconds = 15.0
+    """One delivery; a receiver should take it and think afterwards."""
+    retry_seconds: Annotated[tuple[Seconds, ...], Field(min_length=1)] = (
+        *(5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0),
+    )
+    """The pauses after the first, second, … failure: three days together, over a weekend."""
+    jitter: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """By which part of itself a pause may be longer."""
+    disable_after_seconds: Annotated[float, Field(gt=0, le=31_536_000)] = 432_000.0
+    """A receiver that takes nothing for five days is not asked any more."""
+    sending_max: Annotated[int, Field(ge=1, le=64)] = 8
+    """Deliveries to one receiver at the same time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSettings:
     """Everything but gateways and routing."""
 
@@ -276,3 +342,4 @@ class ServiceSettings:
     engine: EngineSettings = field(default_factory=EngineSettings)
     journal: JournalSettings = field(default_factory=JournalSettings)
     web: WebSettings = field(default_factory=WebSettings)
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)

@@ -22,6 +22,7 @@ from gatewayd.engine.habits import Habits
 from gatewayd.engine.ids import Ids
 from gatewayd.engine.links import Links
 from gatewayd.engine.operating import Operating
+from gatewayd.engine.outbox import Outbox
 from gatewayd.engine.ports import Clock, Log, Transport
 from gatewayd.engine.pump import SEARCH_EVERY_SECONDS, Pump, Write
 from gatewayd.engine.records import ReadRows, Records
@@ -181,6 +182,8 @@ class Engine:
         self.refunding = Refunding(
             records=self.records, tending=self.tending, deadlines=self.deadlines, log=log
         )
+        self.outbox: Outbox | None = None
+        """None where no shop has receivers of webhooks."""
         self._tasks: asyncio.TaskGroup | None = None
         self._calls: dict[asyncio.Task[None], None] = {}
         """In the order in which they were begun."""
@@ -193,6 +196,7 @@ class Engine:
                 self._tasks = tasks
                 pumping = tasks.create_task(self._record(), name="pump")
                 tending = tasks.create_task(self.tending.run(), name="tending")
+                delivering = tasks.create_task(self._deliver(), name="outbox")
                 for number in self.journal.numbers():
                     self.tending.consider(number)
                 ready()
@@ -202,12 +206,19 @@ class Engine:
                     self.stop()  # whatever ends this, nothing is begun any more
                 tending.cancel()
                 await self._calls_end()
+                if self.outbox is not None:
+                    self.outbox.stop()
+                await delivering
                 self.pump.stop()
                 await pumping
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
         finally:
             self._tasks = None
+
+    async def _deliver(self) -> None:
+        if self.outbox is not None:
+            await self.outbox.run()
 
     async def _record(self) -> None:
         try:
@@ -227,7 +238,13 @@ class Engine:
         for task in list(self._calls):
             task.cancel()
 
+    def deliver_by(self, outbox: Outbox) -> None:
+        """Before it runs: tell this one of what happens, and run it as well."""
+        self.outbox = outbox
+
     def _noticed(self, payment: Payment, notice: Notice) -> None:
+        if self.outbox is not None:
+            self.outbox.noticed(notice.shop)
         attempt = payment.kept or payment.latest
         gateway = attempt.gateway if attempt else ""
         status = status_told(notice.type)

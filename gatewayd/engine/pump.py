@@ -2,20 +2,25 @@
 
 A batch leaves as soon as the last one has landed, but not sooner than the pace after that one left, because commits
 cost and events hardly do: what comes meanwhile rides along. Search columns travel with a batch, at most every half
-second, and only then by themselves. When the store fails the pump ends with `StoreError`; memory is ahead of the disk
-then and the process must stop.
+second, and only then by themselves; what became of webhooks does the same. When the store fails the pump ends with
+`StoreError`; memory is ahead of the disk then and the process must stop.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
+from gatewayd.core.delivery import Changes
 from gatewayd.engine.ports import Clock
 from gatewayd.journal.journal import Journal
 from gatewayd.journal.store import NO_SEARCHES, Append, Holder, Searches
 
+TakePosting = Callable[[], tuple[Changes, ...]]
 Write = Callable[[Sequence[Append], Searches], Awaitable[list[Holder | None]]]
 
+POST_SECONDS: Final = 0.1
+"""A delivery that was not written down when the process ends is made again."""
 BATCH_APPENDS_MAX: Final = 4_096
 """More in one transaction would hold all of them up for longer than a disk's fsync takes."""
 SEARCH_EVERY_SECONDS: Final = 0.5
@@ -51,12 +56,33 @@ class Pump:
         self._search_due = False
         self._searching = False
         self._search_waiters: list[asyncio.Future[None]] = []
+        self._take_posting: TakePosting = tuple
+        self._post_timer: asyncio.TimerHandle | None = None
+        self._post_due = False
         self._stopping = False
         journal.on_queued = self._wake.set
 
     def stop(self) -> None:
         """Let `run` end once everything queued has landed."""
         self._stopping = True
+        self._wake.set()
+
+    def post_by(self, take: TakePosting) -> None:
+        """Who is asked what became of webhooks, whenever that is to be written down."""
+        self._take_posting = take
+
+    def post_soon(self) -> None:
+        """Something became of a webhook: write it down with a commit that comes soon, or by itself."""
+        if self._post_timer is None and not self._post_due:
+            loop = asyncio.get_running_loop()
+            self._post_timer = loop.call_later(POST_SECONDS, self.post_now)
+
+    def post_now(self) -> None:
+        """As `post_soon`, with the next commit."""
+        if self._post_timer is not None:
+            self._post_timer.cancel()
+            self._post_timer = None
+        self._post_due = True
         self._wake.set()
 
     async def searched(self) -> None:
@@ -72,17 +98,19 @@ class Pump:
     async def run(self) -> None:
         """Until `stop`; raises StoreError when the disk fails."""
         try:
-            while not (self._stopping and self._journal.is_idle):
+            while not (self._stopping and self._journal.is_idle and not self._post_due):
                 self._wake.clear()
                 self._time_searches()
-                if self._journal.has_events or self._search_due or self._stopping:
+                due = self._search_due or self._post_due or self._stopping
+                if self._journal.has_events or due:
                     await self._pause()
                     await self._commit()
                 else:
                     await self._wake.wait()
         finally:
-            if self._search_timer is not None:
-                self._search_timer.cancel()
+            for timer in (self._search_timer, self._post_timer):
+                if timer is not None:
+                    timer.cancel()
 
     async def _pause(self) -> None:
         """Leave the pace between two commits."""
@@ -99,6 +127,11 @@ class Pump:
             self._search_due, self._searching = not searches.complete, True
             if searches.complete:
                 waiters, self._search_waiters = self._search_waiters, []
+        if self._post_due:
+            self._post_due = False
+            posting = self._take_posting()
+            if posting:
+                searches = replace(searches, posting=posting)
         results = await self._write(batch, searches)
         self._searching = False
         self.commits += 1

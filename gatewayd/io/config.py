@@ -84,6 +84,7 @@ def secrets_of(config: Config) -> Iterator[Secret]:
     """Every secret in the configuration, so that the log can hide them wherever they turn up."""
     for shop in config.service.shops:
         yield shop.return_secret
+        yield from (secret for receiver in shop.webhooks for secret in receiver.secrets)
         yield from (key.secret for key in shop.keys if key.secret is not None)
     for gateway in config.gateways:
         kind: Any = gateway.driver

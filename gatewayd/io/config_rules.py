@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-from gatewayd.core.hosts import base_url, is_loopback, listen_address
+from gatewayd.core.hosts import base_url, is_internal, is_loopback, listen_address
 from gatewayd.core.secret import Secret
 from gatewayd.core.settings import ConnectionSettings, ServiceSettings, ShopSettings
 from gatewayd.engine.gateway import GatewaySettings, contract_of
@@ -86,7 +86,8 @@ def _shops(service: ServiceSettings, names: Container[str]) -> Iterator[Finding]
             given = "sha256" if key.secret is None else "secret"
             yield from _again(digests, key.digest, (*at, given), "another key is the same")
         yield from _shop_limits(service, shop, place)
-        if not is_for_tests(shop) and len(shop.return_secret.reveal()) < RETURN_SECRET_CHARS_MIN:
+        yield from _receivers(shop, place)
+        if not shop.is_for_tests and len(shop.return_secret.reveal()) < RETURN_SECRET_CHARS_MIN:
             wanted = f"at least {RETURN_SECRET_CHARS_MIN} random characters are wanted"
             yield (*place, "return_secret"), wanted
         for j, name in enumerate(shop.gateways):
@@ -100,9 +101,20 @@ def _shops(service: ServiceSettings, names: Container[str]) -> Iterator[Finding]
             yield from _again(merchants, zibal.merchant, at_merchant, TAKEN)
 
 
-def is_for_tests(shop: ShopSettings) -> bool:
-    """Whether this shop cannot move real money."""
-    return all(key.is_test for key in shop.keys)
+def _receivers(shop: ShopSettings, place: Place) -> Iterator[Finding]:
+    names: Counter[str] = Counter()
+    for i, receiver in enumerate(shop.webhooks):
+        at: Place = (*place, "webhooks", i)
+        yield from _again(names, receiver.name, (*at, "name"), "another of its receivers is so")
+        parts = urlsplit(receiver.url)
+        if parts.scheme == "http" and not shop.private_webhooks:
+            yield (*at, "url"), "must begin with https, unless the shop has private_webhooks"
+        try:
+            internal = is_internal(parts.hostname or "")
+        except ValueError:  # a name: looked up when it is used
+            internal = parts.hostname == "localhost"
+        if internal and not shop.private_webhooks:
+            yield (*at, "url"), "is within our own network: that wants the shop's private_webhooks"
 
 
 def _shop_limits(service: ServiceSettings, shop: ShopSettings, place: Place) -> Iterator[Finding]:
@@ -196,7 +208,7 @@ def warnings(
             if not any(_serves(gateway, shop, test=key.is_test) for gateway in gateways.values()):
                 kind = "with test: true" if key.is_test else "without test: true"
                 yield ("shops", i, "keys", j), f"there is no gateway {kind} that this key may use"
-        if not is_for_tests(shop):
+        if not shop.is_for_tests:
             yield from _literals(shop, ("shops", i), references)
     for i, gateway in gateways.items():
         if gateway.test:

@@ -12,6 +12,7 @@ from typing import Final
 import orjson
 
 from gatewayd.engine.engine import Engine
+from gatewayd.engine.outbox import state_of
 from gatewayd.engine.ports import Log
 from gatewayd.io import systemd
 from gatewayd.io.clock import JumpWatch, SystemClock
@@ -148,6 +149,15 @@ class Housekeeping:
         engine = self._engine
         health = engine.router.snapshot(self._clock.monotonic())
         self._health_log.look(health)
+        if engine.outbox is not None:
+            receivers = engine.outbox.receivers.values()
+            oldest_ms = min((e.oldest_ms for e in receivers if e.oldest_ms), default=None)
+            now_ms = engine.deadlines.now_ms()
+            self._metrics.webhooks(
+                Counter(state_of(each) for each in receivers),
+                sum(each.waiting for each in receivers),
+                max(0, now_ms - (oldest_ms or now_ms)) / 1000,
+            )
         self._metrics.connections(self._transport.counts())
         self._metrics.gauges(
             health=health,

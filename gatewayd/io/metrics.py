@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gatewayd import __version__
+from gatewayd.core.delivery import Verdict
 from gatewayd.core.payment import Payment
 from gatewayd.core.status import Status
 from gatewayd.core.terms import Operation
@@ -115,6 +116,27 @@ class Metrics:
             "gatewayd_journal_queue_length", "Events that wait for a commit.", registry=registry
         )
 
+        self._webhooks = Counter(
+            "gatewayd_webhook_deliveries_total",
+            "Deliveries of webhooks: delivered, again (not taken), given_up or disabled (with their receiver).",
+            ("result",),
+            registry=registry,
+        )
+        self._webhooks_waiting = Gauge(
+            "gatewayd_webhook_waiting", "Webhooks that are not delivered yet.", registry=registry
+        )
+        self._webhook_age = Gauge(
+            "gatewayd_webhook_oldest_pending_age_seconds",
+            "For how long the oldest of them has waited.",
+            registry=registry,
+        )
+        self._receivers = Gauge(
+            "gatewayd_webhook_receivers",
+            "Receivers of webhooks: ok, failing or disabled.",
+            ("state",),
+            registry=registry,
+        )
+
         self._in_flight = Gauge(
             "gatewayd_http_requests_in_flight",
             "Requests of shops and customers.",
@@ -188,6 +210,17 @@ class Metrics:
     def refused(self, reason: str) -> None:
         """A new payment was refused because there was not enough of something."""
         self._refused.labels(reason).inc()
+
+    def webhook_answered(self, verdict: Verdict) -> None:
+        """A delivery of a webhook was answered, or was not."""
+        self._webhooks.labels(verdict.value).inc()
+
+    def webhooks(self, by_state: Mapping[str, int], waiting: int, age_seconds: float) -> None:
+        """How the receivers of webhooks stand, how much waits for them, and for how long."""
+        for state in ("ok", "failing", "disabled"):
+            self._receivers.labels(state).set(by_state.get(state, 0))
+        self._webhooks_waiting.set(waiting)
+        self._webhook_age.set(age_seconds)
 
     def forged(self, kind: str) -> None:
         """An address that we never gave out was asked for."""

@@ -1,7 +1,8 @@
 """The journal's tables in SQLite, and the checks before they are used.
 
 `events` is the journal itself: append-only, one row per event, never changed. Everything else is either beside it
-(`private`, which may be erased; `guards`; `outbox`) or derived from it and rebuildable (`payments`, `search`, `kinds`).
+(`private`, which may be erased; `guards`; `outbox`; `receivers` and their `deliveries`) or derived from it and
+rebuildable (`payments`, `search`, `kinds`).
 """
 
 import sqlite3
@@ -10,7 +11,7 @@ from typing import Final
 
 APPLICATION_ID: Final = 0x67774A31
 """`gwJ1`: no other program's database is ever taken for a journal, or written into."""
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 SQLITE_MIN: Final = (3, 37, 0)
 """STRICT tables came with it."""
 BUSY_SECONDS: Final = 5.0
@@ -19,7 +20,29 @@ LOG_BYTES_KEPT: Final = 67_108_864
 """The write-ahead log's file is cut back to this once a long reader has let go of it."""
 CACHE_KIB: Final = 16_384
 
-TABLES: Final = """
+_POSTING: Final = """
+CREATE TABLE receivers (
+    name TEXT PRIMARY KEY,            -- shop/receiver
+    cursor INTEGER NOT NULL,          -- what is in the outbox up to here is settled, or in `deliveries`
+    failing_since_ms INTEGER,
+    disabled_ms INTEGER,
+    why TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE deliveries (
+    receiver TEXT NOT NULL,
+    seq INTEGER NOT NULL,             -- of the outbox
+    number INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    due_ms INTEGER NOT NULL,
+    tries INTEGER NOT NULL,
+    first_ms INTEGER,
+    PRIMARY KEY (receiver, seq)
+) STRICT, WITHOUT ROWID;
+"""
+TABLES: Final = (
+    """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE events (
     seq INTEGER PRIMARY KEY,          -- the order of everything in this store
@@ -78,8 +101,13 @@ CREATE INDEX search_by_status ON search (shop, status, number);
 CREATE INDEX search_by_gateway ON search (shop, gateway, number);
 CREATE INDEX search_in_review ON search (number) WHERE needs_review = 1;
 """
+    + _POSTING
+)
 
-UPGRADES: Final = ("ALTER TABLE guards ADD COLUMN version INTEGER NOT NULL DEFAULT 1;",)
+UPGRADES: Final = (
+    "ALTER TABLE guards ADD COLUMN version INTEGER NOT NULL DEFAULT 1;",
+    _POSTING,
+)
 """What makes of each schema, from the first on, the next one; events are never touched."""
 
 

@@ -19,6 +19,8 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
+from gatewayd.core.delivery import Delivery, Standing
+from gatewayd.io import sqlite_posting as posting
 from gatewayd.io import sqlite_schema as schema
 from gatewayd.journal import chain
 from gatewayd.journal.store import (
@@ -228,12 +230,18 @@ class SqliteStore:
             db.executemany(_INSERT_NOTICE, notices)
         if searches.rows:
             db.executemany(UPSERT_SEARCH, map(search_values, searches.rows))
+        for changes in searches.posting:
+            posting.write(db, changes)
         if searches.complete:
             self._set("searched", str(before).encode())
             self._set("tail", str(self._seq).encode())  # so that what is cut off later is missed
         size = sum(len(row.body) + len(row.private or b"") for a in appends for row in a.rows)
         self._log_pages += (
-            PAGES_PER_COMMIT + len(events) // 2 + len(searches.rows) + size // PAGE_BYTES
+            PAGES_PER_COMMIT
+            + len(events) // 2
+            + len(searches.rows)
+            + len(searches.posting)
+            + size // PAGE_BYTES
         )
         return results
 
@@ -304,6 +312,10 @@ class SqliteStore:
         known = int(self.named("searched") or b"0")
         found = self._db.execute(_UNSEARCHED, (known,))
         return sorted({number for (number,) in found})
+
+    def take_receivers(self, names: Iterable[str]) -> list[tuple[Standing, list[Delivery]]]:
+        """See `Store.take_receivers`."""
+        return self._durably(lambda: posting.take(self._db, list(names)))
 
     def last_at_ms(self) -> int:
         """The wall clock as the last event has it; 0 before the first."""

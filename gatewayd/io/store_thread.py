@@ -8,9 +8,10 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
+from gatewayd.core.delivery import Delivery, Standing
 from gatewayd.io.sqlite_store import SqliteStore
 from gatewayd.journal.store import NO_SEARCHES, Append, Holder, Searches, StoreError
 
@@ -40,6 +41,10 @@ class StoreThread:
     async def named(self, key: str) -> bytes | None:
         """`SqliteStore.named` on the thread."""
         return await self._on_thread(lambda: self._store.named(key))
+
+    async def take_receivers(self, names: Iterable[str]) -> list[tuple[Standing, list[Delivery]]]:
+        """`Store.take_receivers` on the thread."""
+        return await self._on_thread(lambda: self._store.take_receivers(names))
 
     async def tidy(self) -> None:
         """`SqliteStore.tidy` on the thread, also when nothing is written."""

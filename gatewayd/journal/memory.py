@@ -4,9 +4,10 @@ Its disk can be made to fail. `crash` gives what a restarted process would find:
 batch whose writer was never answered all or nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 
+from gatewayd.core.delivery import Changes, Delivery, Standing
 from gatewayd.journal.store import (
     IDEMPOTENCY_KEPT_MS,
     NO_SEARCHES,
@@ -43,6 +44,8 @@ class MemoryStore:
         self._open: dict[int, bool] = {}
         self._guards: dict[tuple[GuardKind, str], tuple[Holder, int]] = {}
         self._notices: list[Told] = []
+        self._receivers: dict[str, Standing] = {}
+        self._deliveries: dict[str, dict[int, Delivery]] = {}
         self._search: dict[int, Search] = {}
         self._events: list[tuple[int, Row]] = []
         self._searched = 0
@@ -84,6 +87,8 @@ class MemoryStore:
         before = len(self._events)
         results = [self._append(append) for append in appends]
         self._search.update((row.number, row) for row in searches.rows)
+        for changes in searches.posting:
+            self._post(changes)
         if searches.complete:
             self._searched = before
         return results
@@ -120,6 +125,14 @@ class MemoryStore:
         )
         return None
 
+    def _post(self, changes: Changes) -> None:
+        name = changes.standing.name
+        self._receivers[name] = changes.standing
+        waiting = self._deliveries.setdefault(name, {})
+        waiting.update((each.seq, each) for each in changes.unsettled)
+        for seq in changes.settled:
+            del waiting[seq]
+
     def tidy(self, now_ms: int) -> None:
         """Forget old idempotency keys."""
         before_ms = now_ms - IDEMPOTENCY_KEPT_MS
@@ -151,6 +164,21 @@ class MemoryStore:
             for _, row in reversed(self._events)
             if row.kind in kinds
         ]
+
+    def take_receivers(self, names: Iterable[str]) -> list[tuple[Standing, list[Delivery]]]:
+        """See `Store.take_receivers`."""
+        known = list(names)
+        for name in set(self._receivers) - set(known):
+            del self._receivers[name]
+            self._deliveries.pop(name, None)
+        new = [
+            Changes(Standing(name=name, cursor=len(self._notices)), (), ())
+            for name in known
+            if name not in self._receivers
+        ]
+        if new:
+            self.write([], Searches(posting=tuple(new)))
+        return [(self._receivers[name], list(self._deliveries[name].values())) for name in known]
 
     def unsearched(self) -> list[int]:
         """See `Store.unsearched`."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
+from gatewayd.core.delivery import Changes, Delivery, Standing
+
 IDEMPOTENCY_KEPT_MS: Final = 7 * 86_400_000
 """Longer than the banks take to return money, so that no late repeat makes a second payment."""
 GUARD_CHARS_MAX: Final = 1_024
@@ -99,11 +101,13 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Searches:
-    """Search columns on their way to the disk."""
+    """Search columns on their way to the disk, and what else nobody waits for."""
 
     rows: tuple[Search, ...] = ()
     complete: bool = False
     """With these, every event that landed before this batch is covered."""
+    posting: tuple[Changes, ...] = ()
+    """What became of webhooks, which rides along."""
 
 
 NO_SEARCHES: Final = Searches()
@@ -155,6 +159,12 @@ class Store(Protocol):
 
     def unsearched(self) -> list[int]:
         """Payments with events that the search columns may not know yet."""
+
+    def take_receivers(self, names: Iterable[str]) -> list[tuple[Standing, list[Delivery]]]:
+        """How the receivers of webhooks stand, in the order of `names`, with what is not delivered yet.
+
+        One that is new begins here: it is told of what happens from now on. One that is not named is forgotten.
+        """
 
 
 @dataclass(frozen=True, slots=True)

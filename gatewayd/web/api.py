@@ -20,7 +20,7 @@ from gatewayd.journal.journal import replay, side
 from gatewayd.journal.store import GuardKind, Holder, TooSlow
 from gatewayd.web.asked import Request
 from gatewayd.web.bodies import read_object, read_payment
-from gatewayd.web.events import list_events
+from gatewayd.web.events import list_events, replay_events, resend_event
 from gatewayd.web.lists import read_limit
 from gatewayd.web.once import guard_of, once, required
 from gatewayd.web.ports import ENGINE, LOAD, PAST, SERVICE, SHOPS, TALLY, WHY_NOT
@@ -314,6 +314,8 @@ def routes() -> list[web.RouteDef]:
         web.post("/v1/payments/{id}/cancel", cancel_payment),
         web.get("/v1/gateways", list_gateways),
         web.get("/v1/events", list_events),
+        web.post("/v1/events/replay", replay_events),
+        web.post("/v1/events/{id}/resend", resend_event),
         web.get("/livez", live),
         web.get("/readyz", ready),
     ]

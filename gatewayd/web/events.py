@@ -4,8 +4,10 @@ The order is that of the journal's disk, where one writer gives the places: an e
 followed by one with a lower place, so that a cursor passes nothing over.
 """
 
+from collections.abc import Callable
 from typing import Any
 
+import orjson
 from aiohttp import web
 
 from gatewayd.core.news import is_of_refund
@@ -15,9 +17,10 @@ from gatewayd.engine.event_ids import event_id, place_of
 from gatewayd.engine.links import Links
 from gatewayd.journal.journal import replay, side
 from gatewayd.journal.store import Told
+from gatewayd.web.bodies import read_object
 from gatewayd.web.lists import read_limit
-from gatewayd.web.ports import ENGINE, PAST, SHOPS
-from gatewayd.web.problems import NAME_CHARS_MAX, invalid
+from gatewayd.web.ports import ENGINE, PAST, SERVICE, SHOPS
+from gatewayd.web.problems import NAME_CHARS_MAX, Problem, invalid
 from gatewayd.web.render import json_answer, payment_object, refund_object, when
 
 
@@ -38,6 +41,44 @@ async def list_events(request: web.Request) -> web.Response:
     )
 
 
+async def resend_event(request: web.Request) -> web.Response:
+    """`POST /v1/events/{id}/resend`"""
+    caller = request.app[SHOPS].caller(request, Scope.EVENTS_WRITE)
+    whose = side(caller.shop.name, test=caller.test)
+    told = await told_of(request, whose, request.match_info["id"], "id")
+    outbox = request.app[ENGINE].outbox
+    names = outbox.resend(told) if outbox is not None else []
+    if not names:
+        raise _no_webhooks()
+    return _going_out(names)
+
+
+async def replay_events(request: web.Request) -> web.Response:
+    """`POST /v1/events/replay`"""
+    caller = request.app[SHOPS].caller(request, Scope.EVENTS_WRITE)
+    document = await read_object(request, request.app[SERVICE].web.body_max_bytes, may_miss=True)
+    for name in document:
+        if name != "after":
+            raise invalid(name[:NAME_CHARS_MAX], "there is no such field")
+    whose, after = side(caller.shop.name, test=caller.test), document.get("after")
+    seq = (await told_of(request, whose, str(after), "after")).seq if after is not None else 0
+    outbox = request.app[ENGINE].outbox
+    names = outbox.receivers_of(whose) if outbox is not None else []
+    if outbox is None or not names:
+        raise _no_webhooks()
+    for name in names:
+        outbox.replay(name, seq)
+    return _going_out(names)
+
+
+def _going_out(names: list[str]) -> web.Response:
+    return json_answer({"object": "resending", "receivers": names}, 202)
+
+
+def _no_webhooks() -> Problem:
+    return Problem(409, "no_webhooks", "This shop has no receiver of webhooks for such events.")
+
+
 def event_object(told: Told, payment: Payment, links: Links) -> dict[str, Any]:
     """The event; `payment` is the payment as it was then."""
     return {
@@ -55,6 +96,11 @@ def _data(news: str, payment: Payment, links: Links) -> dict[str, Any]:
         (refund,) = [each for each in payment.refunds if each.version == payment.version]
         return refund_object(payment, refund)
     return payment_object(payment, links)
+
+
+def event_renderer(links: Links) -> Callable[[Told, Payment], bytes]:
+    """Makes the bodies of webhooks."""
+    return lambda told, payment: orjson.dumps(event_object(told, payment, links))
 
 
 async def told_of(request: web.Request, whose: str, text: str, name: str) -> Told:

@@ -11,16 +11,22 @@ import orjson
 from aiohttp import web
 
 from gatewayd.engine.operating import Operating, Refused
+from gatewayd.engine.posting import Posting
 from gatewayd.engine.refunding import Made, Refunding
 from gatewayd.web.problems import Problem
 from gatewayd.web.render import json_answer, refund_needs, refund_object
 
 LIST_MAX: Final = 1_000
 TEXT_CHARS_MAX: Final = 500
+BEGINNING: Final = "beginning"
+"""In place of an event's id: before the first."""
 
 
 def build_operators_app(
-    operating: Operating, refunding: Refunding, in_review: Callable[[int], Awaitable[list[int]]]
+    operating: Operating,
+    refunding: Refunding,
+    posting: Posting,
+    in_review: Callable[[int], Awaitable[list[int]]],
 ) -> web.Application:
     """The application behind the socket file. `in_review` finds payments that a person should look at."""
 
@@ -76,6 +82,22 @@ def build_operators_app(
         )
         return json_answer(_refund(made))
 
+    async def receivers(request: web.Request) -> web.Response:
+        return json_answer(posting.receivers())
+
+    async def resend(request: web.Request) -> web.Response:
+        by, event = _words(await request.read(), second="event")
+        return _said(await posting.resend(event, by=by))
+
+    async def replay(request: web.Request) -> web.Response:
+        by, after = _words(await request.read(), second="after")
+        after = "" if after == BEGINNING else after
+        return _said(await posting.replay(_receiver(request), after, by=by))
+
+    async def enable(request: web.Request) -> web.Response:
+        by, _ = _words(await request.read(), second="by")
+        return _said(posting.enable(_receiver(request), by=by))
+
     app = web.Application(middlewares=[_answers])
     place = r"/refunds/{number:[0-9]{1,15}}/{place:[0-9]{1,3}}"
     app.add_routes(
@@ -87,6 +109,10 @@ def build_operators_app(
             web.get(r"/payments/{number:[0-9]{1,15}}", payment),
             web.post(r"/payments/{number:[0-9]{1,15}}/{act:ask|reverse|resolve}", order),
             web.post("/gateways/{name}", gateway),
+            web.get("/webhooks", receivers),
+            web.post("/webhooks/resend", resend),
+            web.post("/webhooks/{shop}/{name}/replay", replay),
+            web.post("/webhooks/{shop}/{name}/enable", enable),
             web.post("/routing", routing),
         ]
     )
@@ -142,6 +168,10 @@ def _words(body: bytes, second: str = "reason") -> tuple[str, str]:
         if not isinstance(text, str) or not text.strip() or len(text) > TEXT_CHARS_MAX:
             raise Problem(422, "request_invalid", f"{name}: 1 to {TEXT_CHARS_MAX} characters")
     return by.strip(), what.strip()
+
+
+def _receiver(request: web.Request) -> str:
+    return f"{request.match_info['shop']}/{request.match_info['name']}"
 
 
 def _said(text: str) -> web.Response:

@@ -37,6 +37,7 @@ CREDENTIALS = {
     "zarinpal_token": "token",
     "zibal_merchant": "zibal-demo",
     "zibal_token": "token",
+    "webhook_secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 }
 
 Pattern = tuple[str, ...]

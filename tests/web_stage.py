@@ -7,6 +7,7 @@ says otherwise.
 import asyncio
 import random
 import socket
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -30,7 +31,9 @@ from gatewayd.core.settings import (
 from gatewayd.core.terms import Redirect
 from gatewayd.engine.engine import Engine
 from gatewayd.engine.gateway import GatewaySettings, contracts
+from gatewayd.engine.outbox import Outbox, addresses
 from gatewayd.engine.reading import MemoryReader
+from gatewayd.io.webhook_sender import WebhookSender
 from gatewayd.journal.memory import MemoryStore
 from gatewayd.journal.store import Append, Holder, Searches
 from gatewayd.routing.router import RoutingSettings
@@ -40,6 +43,7 @@ from gatewayd.simulator.inprocess import play as pass_through
 from gatewayd.simulator.payers import Mix
 from gatewayd.web.app import build_app
 from gatewayd.web.app import runner as public_runner
+from gatewayd.web.events import event_renderer
 from gatewayd.web.server_log import SERVER_LOG
 from tests.page_reading import Form, read_forms
 from tests.stage import Clock, plain_drivers
@@ -295,6 +299,25 @@ async def web_stage(
         log=log,
         last_number=disk.store.last_number(),
     )
+    receivers = addresses(settings.shops)
+    sender = WebhookSender(receivers, timeout_seconds=2.0, sending_max=8, wall=clock.wall)
+    if receivers:
+        made.deliver_by(
+            Outbox(
+                addresses=receivers,
+                stored=disk.store.take_receivers(each.name for each in receivers),
+                settings=settings.webhooks,
+                notices=reader.notices,
+                read_rows=reader.rows,
+                render=event_renderer(made.links),
+                sender=sender,
+                pump=made.pump,
+                now_ms=made.deadlines.now_ms,
+                wall=time.time,  # noqa: TID251  # receivers compare it with their own clocks
+                rng=random.Random(seed),
+                log=log,
+            )
+        )
     app = build_app(
         engine=made,
         past=reader,
@@ -321,6 +344,7 @@ async def web_stage(
             await runner.cleanup()
             made.stop()
             await running
+            await sender.close()
     if failure is not None:
         raise failure
 

@@ -141,6 +141,8 @@ class Receiver:
         """The places of a payment's deliveries, in order; the first one is the one to go out."""
         self._heap: list[tuple[int, int]] = []
         self._sending: set[int] = set()
+        self._again: set[int] = set()
+        """Deliveries that are out, and were asked for once more meanwhile."""
         self._changed: dict[int, None] = {}
         self._standing = standing
         self._failures = 0
@@ -191,13 +193,18 @@ class Receiver:
         if waiting is None:
             self._put(delivery)
             self._changed[delivery.seq] = None
-        elif delivery.seq not in self._sending:
+        elif delivery.seq in self._sending:
+            self._again.add(delivery.seq)
+        else:
             self._reschedule(waiting, delivery.due_ms)
 
     def replay(self, after: int) -> None:
         """Everything after this place goes out again, in order."""
-        for seq in [seq for seq in self._waiting if seq > after and seq not in self._sending]:
-            self._drop(seq)
+        for seq in [seq for seq in self._waiting if seq > after]:
+            if seq in self._sending:
+                self._again.add(seq)
+            else:
+                self._drop(seq)
         self.cursor = min(self.cursor, after)
 
     def enable(self, now_ms: int) -> None:
@@ -242,8 +249,12 @@ class Receiver:
         """What follows from the answer to a delivery that was out."""
         self._sending.discard(seq)
         delivery = self._waiting[seq]
+        asked_again = seq in self._again
+        self._again.discard(seq)
         if answer.good:
             self._drop(seq)
+            if asked_again:
+                self._put(changed(delivery, due_ms=now_ms, tries=0, first_ms=None))
             self._recovered(now_ms, dice)
             return Verdict.DELIVERED
         self._failures += 1

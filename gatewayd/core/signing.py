@@ -39,4 +39,7 @@ def signatures(secrets: Iterable[Secret], webhook_id: str, timestamp: int, body:
 
 
 def _key(secret: Secret) -> bytes:
-    return base64.b64decode(secret.reveal().removeprefix(PREFIX), validate=True)
+    text = secret.reveal().removeprefix(PREFIX)
+    return base64.b64decode(
+        text + "=" * (-len(text) % 4), validate=True
+    )  # some leave the padding out

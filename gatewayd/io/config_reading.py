@@ -26,7 +26,17 @@ from gatewayd.routing.router import RoutingSettings
 T = TypeVar("T")
 
 SECTIONS: Final = frozenset(
-    {"payments", "engine", "journal", "web", "routing", "limits", "labels", "connections"}
+    {
+        "payments",
+        "engine",
+        "journal",
+        "web",
+        "routing",
+        "limits",
+        "labels",
+        "connections",
+        "webhooks",
+    }
 )
 """Mappings that may stand empty, as they do when every line in them is a comment."""
 

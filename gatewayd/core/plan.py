@@ -299,12 +299,15 @@ class _View:
             ordered = any(r.state is RefundState.REVERSING for r in self.payment.refunds)
             if ordered or not self._for_long(attempt):
                 yield Reverse(due_ms=self._again_ms(attempt), attempt=attempt.number)
-            return
+                return
+            if not self.payment.stopping:
+                return
         if self.payment.stopping:
             if self.payment.stop_refused:
                 pass
             elif (
                 attempt.state is State.VERIFIED
+                and not attempt.giving_back  # for a day, and the bank never said what came of it
                 and not attempt.reverse_refused
                 and self._reverse_open(attempt, traits, 0)
             ):
@@ -327,7 +330,7 @@ class _View:
 
     def _waiting(self, attempt: Attempt, traits: Traits, hold: Hold) -> Iterator[Action]:
         """An attempt that may be paid and must not be verified to be kept."""
-        if traits.addressed_by is AddressedBy.REFERENCE and not attempt.reference_taken:
+        if _must_take(attempt, traits):
             yield TakeReference(due_ms=self.now_ms, attempt=attempt.number)
         if hold.capture is Capture.MANUAL and attempt.number not in hold.proven:
             if hold.denied.count(attempt.number) >= DENIALS:

@@ -41,6 +41,17 @@ ACCEPTED_LONGEST_MS: Final = 3_600_000
 """How often it is asked meanwhile: soon, then ever more slowly, up to this."""
 
 
+def can_undo(payment: Payment, traits: Traits, now_ms: int) -> bool:
+    """Whether the bank still takes back all of a paid payment, so that it is as if it had never been."""
+    kept, within = payment.kept, traits.reverse_within_seconds
+    if kept is None or not kept.captured or within is None or kept.reverse_refused:
+        return False
+    if kept.state is not State.VERIFIED or any(refund.live for refund in payment.refunds):
+        return False
+    since_ms = kept.doubt_ms if kept.doubt_ms is not None else kept.changed_ms
+    return now_ms + ROOM_MS < since_ms + within * 1000
+
+
 @dataclass(frozen=True, slots=True)
 class _View:
     """One look at a refund."""

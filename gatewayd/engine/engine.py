@@ -180,7 +180,11 @@ class Engine:
             log=log,
         )
         self.refunding = Refunding(
-            records=self.records, tending=self.tending, deadlines=self.deadlines, log=log
+            records=self.records,
+            tending=self.tending,
+            traits={each.name: each.traits for each in gateways},
+            deadlines=self.deadlines,
+            log=log,
         )
         self.outbox: Outbox | None = None
         """None where no shop has receivers of webhooks."""

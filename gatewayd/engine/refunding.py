@@ -8,14 +8,16 @@ Rules:
 * A person closes only what is a person's: while a bank may still answer, nobody says what it did.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from gatewayd.core import events as ev
 from gatewayd.core.actions import Note
 from gatewayd.core.payment import Payment, allows, apply
-from gatewayd.core.refunds import ENDED, REFUNDS_MAX, Refund, RefundState
+from gatewayd.core.refund_plan import can_undo
+from gatewayd.core.refunds import ENDED, REFUNDS_MAX, Refund, RefundState, RefundStatus
+from gatewayd.core.terms import Traits
 from gatewayd.engine.acting import refund_of
 from gatewayd.engine.deadlines import Deadlines
 from gatewayd.engine.operating import Refused
@@ -78,9 +80,16 @@ class Refunding:
     """One per engine."""
 
     def __init__(
-        self, *, records: Records, tending: Tending, deadlines: Deadlines, log: Log
+        self,
+        *,
+        records: Records,
+        tending: Tending,
+        traits: Mapping[str, Traits],
+        deadlines: Deadlines,
+        log: Log,
     ) -> None:
         self._records = records
+        self._traits = traits
         self._tending = tending
         self._deadlines = deadlines
         self._log = log
@@ -125,6 +134,35 @@ class Refunding:
             )  # also if its shop hung up
             conflict = await self._records.wait(ticket)
             return conflict or Made(made, made.refunds[-1])
+
+    async def undo(
+        self,
+        number: int,
+        wanted: Wanted,
+        idempotency: Guard | None = None,
+        *,
+        seconds: float,
+    ) -> Made | NotPaid | TooMuch | TooMany | Holder | None:
+        """Agree to a refund of all of it if the bank still reverses the whole payment; TooMuch if it does not.
+
+        Waits for the bank's word for `seconds` at most.
+        """
+        async with self._records.holding(number) as held:
+            if held is None:
+                return None
+            if held.kept is None or held.captured_ms is None:
+                return NotPaid(held)
+            traits = self._traits.get(held.kept.gateway)
+            if traits is None or not can_undo(held, traits, self._deadlines.now_ms()):
+                return TooMuch(held)
+            made = await self.create(number, wanted, idempotency)
+            if not isinstance(made, Made):
+                return made
+            place = made.refund.number - 1
+            payment = await self._records.until(
+                number, lambda now: now.refunds[place].status is not RefundStatus.PENDING, seconds
+            )
+            return Made(payment, payment.refunds[place])
 
     def _agreed(self, ticket: Ticket, event: ev.RefundCreated, number: int) -> None:
         if ticket.conflict is None:

@@ -15,6 +15,7 @@ from gatewayd.core.status import Status, status_of
 from gatewayd.core.terms import Capture
 from gatewayd.engine.capturing import Verdict
 from gatewayd.engine.cashier import Draft
+from gatewayd.engine.refunding import Made, Wanted
 from gatewayd.engine.telling import public_id
 from gatewayd.journal.journal import replay, side
 from gatewayd.journal.store import GuardKind, Holder, TooSlow
@@ -33,6 +34,8 @@ from gatewayd.web.times import read_time
 SEARCHED_SECONDS: Final = 1.0
 """How long a list waits for the payments that its shop made just now."""
 RETRY_AFTER_SECONDS: Final = 5
+CANCELLED: Final = "cancelled"
+"""The reason of a refund that a cancel has led to."""
 _ID: Final = re.compile(r"pay_([1-9][0-9]{0,14})\Z")
 
 
@@ -140,12 +143,32 @@ async def cancel_payment(request: Request) -> web.Response:
     async def act() -> web.Response | Holder:
         made = await engine.cashier.cancel(number, guard)
         assert made is not None, "payments are never removed"
-        return made if isinstance(made, Holder) else again(made)
+        if isinstance(made, Holder):
+            return made
+        if status_of(made) is Status.PAID:
+            return await undone()
+        return again(made)
+
+    async def undone() -> web.Response | Holder:
+        """What is paid is not stopped but undone, while its bank does that: a refund of all of it, by a reversal."""
+        app[SHOPS].caller(request, Scope.REFUNDS_WRITE)
+        wanted = Wanted(amount=None, key=caller.key, reason=CANCELLED)
+        wait_seconds = app[SERVICE].engine.return_wait_seconds
+        made = await engine.refunding.undo(number, wanted, guard, seconds=wait_seconds)
+        match made:
+            case Holder():
+                return made
+            case Made(payment=after):
+                return again(after)
+            case _:
+                detail = (
+                    "The payment is paid, and its bank does not reverse it (any more); refund it."
+                )
+                raise Problem(
+                    409, "payment_paid", detail, refunds_url=f"/v1/payments/pay_{number}/refunds"
+                )
 
     def again(payment: Payment) -> web.Response:
-        if status_of(payment) is Status.PAID:
-            detail = "The payment is paid already; it can only be refunded."
-            raise Problem(409, "payment_paid", detail)
         return json_answer(payment_object(payment, engine.links))
 
     return await once(request, guard, act, again)

@@ -135,7 +135,7 @@ class Refunding:
             conflict = await self._records.wait(ticket)
             return conflict or Made(made, made.refunds[-1])
 
-    async def undo(
+    async def reverse(
         self,
         number: int,
         wanted: Wanted,

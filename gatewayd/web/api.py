@@ -154,7 +154,7 @@ async def cancel_payment(request: Request) -> web.Response:
         app[SHOPS].caller(request, Scope.REFUNDS_WRITE)
         wanted = Wanted(amount=None, key=caller.key, reason=CANCELLED)
         wait_seconds = app[SERVICE].engine.return_wait_seconds
-        made = await engine.refunding.undo(number, wanted, guard, seconds=wait_seconds)
+        made = await engine.refunding.reverse(number, wanted, guard, seconds=wait_seconds)
         match made:
             case Holder():
                 return made

@@ -10,7 +10,7 @@ import itertools
 import random
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
@@ -50,8 +50,16 @@ async def closed(
     return seen
 
 
-async def opened(server: str, bank: str, *, rate: float, seconds: float, seed: int = 1) -> Seen:
-    """As many as come, at `rate` a second for so long; ends when the last has."""
+async def opened(
+    server: str,
+    bank: str,
+    *,
+    rate: float,
+    seconds: float,
+    over: Callable[[], Awaitable[None]],
+    seed: int = 1,
+) -> Seen:
+    """As many as come, at `rate` a second for so long; ends when the last has. `over` is called when no more come."""
     seen = Seen()
     crowd = Crowd(server, bank, seen)
     amount = amounts()
@@ -66,6 +74,8 @@ async def opened(server: str, bank: str, *, rate: float, seconds: float, seed: i
                     await asyncio.sleep(due - now)
                     now = time.perf_counter()
                 group.create_task(crowd.pay(f"{label}-{number}", amount(number), min(due, now)))
+            await asyncio.sleep(max(0.0, start + seconds - time.perf_counter()))
+            await over()
     crowd.close()
     return seen
 

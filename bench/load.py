@@ -57,7 +57,7 @@ class Bench:
 
     async def closed(self, at_a_time: int, payments: int, seconds: float) -> dict[str, Any]:
         """One closed run."""
-        self.watch.again()
+        await self.watch.again()
         seen = await closed(
             self.server.address,
             self.banks.address,
@@ -65,13 +65,19 @@ class Bench:
             payments=payments,
             seconds=seconds,
         )
-        return {"at_a_time": at_a_time, **self.watch.result(seen), "seen": seen}
+        return {"at_a_time": at_a_time, **await self.watch.result(seen), "seen": seen}
 
     async def open(self, rate: float, seconds: float) -> dict[str, Any]:
         """One open run."""
-        self.watch.again()
-        seen = await opened(self.server.address, self.banks.address, rate=rate, seconds=seconds)
-        return {"offered_per_second": rate, **self.watch.result(seen), "seen": seen}
+        await self.watch.again()
+        seen = await opened(
+            self.server.address,
+            self.banks.address,
+            rate=rate,
+            seconds=seconds,
+            over=self.watch.over,
+        )
+        return {"offered_per_second": rate, **await self.watch.result(seen), "seen": seen}
 
     async def ramp(self, first: float) -> tuple[float, list[dict[str, Any]]]:
         """The knee, and every stage on the way to it."""
@@ -81,19 +87,10 @@ class Bench:
             result = await self.open(rate, STAGE_SECONDS)
             seen = result.pop("seen")
             results.append(result)
-            stages.append(Stage(rate, _finished_in_time(seen), _latest(seen)))
+            stages.append(Stage(rate, result["payments_per_second"], _latest(seen)))
             kept = "kept up" if stages[-1].keeps_up else "not kept up"
             note(f"  {rate:.0f}/s: p99 {stages[-1].late_seconds * 1e3:.0f} ms, {kept}")
         return knee(stages), results
-
-
-def _finished_in_time(seen: Seen) -> float:
-    """Payments finished per second while customers still came."""
-    if not seen.finished_at:
-        return 0.0
-    began = min(seen.steps["create"].at)
-    done = sum(at - began < STAGE_SECONDS for at in seen.finished_at)
-    return done / STAGE_SECONDS
 
 
 def _latest(seen: Seen) -> float:

@@ -8,10 +8,12 @@ holds the daemon's own delay in reading their answers.
 import time
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from bench.customers import STEPS, Seen
 from bench.figures import histogram_counts, metric_sum, quantile
 from bench.processes import Program
+from bench.wire import Connection
 
 PARTS: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
 CALLS: Final = {"pay": ("start",), "return": ("verify", "settle")}
@@ -33,40 +35,58 @@ class Look:
 
 
 class Watch:
-    """Looks at `program` before and after, and at those that make the load."""
+    """Looks at `program` before and after, and at those that make the load. Use `again` first."""
 
     def __init__(self, program: Program, *banks: Program) -> None:
         self._program = program
         self._banks = banks
         self._idle_bytes = program.resident_bytes()
-        self._before = self.look()
+        self._before: Look | None = None
+        self._over: Look | None = None
 
-    def look(self) -> Look:
+    async def look(self) -> Look:
+        text = await self._metrics()
         return Look(
             at=time.perf_counter(),
             cpu=self._program.cpu_seconds(),
             others_cpu=(time.process_time(), *(each.cpu_seconds() for each in self._banks)),
-            text=self._program.metrics(),
+            text=text,
         )
 
-    def again(self) -> None:
-        """Begin to measure from here."""
-        self._before = self.look()
+    async def _metrics(self) -> str:
+        parts = urlsplit(self._program.internal)
+        if not parts.hostname:
+            return ""
+        connection = Connection(parts.hostname, parts.port or 80)
+        answer = await connection.ask("GET", "/metrics")
+        connection.close()
+        return answer.body.decode()
 
-    def result(self, seen: Seen) -> dict[str, Any]:
+    async def again(self) -> None:
+        """Begin to measure from here."""
+        self._before, self._over = await self.look(), None
+
+    async def over(self) -> None:
+        """From here on no more customers come; whoever is still there counts for the sums, but not for the rates."""
+        self._over = await self.look()
+
+    async def result(self, seen: Seen) -> dict[str, Any]:
         """What it was since the last `again`."""
-        before, after = self._before, self.look()
-        seconds = after.at - before.at
+        before, after = self._before, await self.look()
+        assert before is not None, "again comes first"
+        over = self._over or after
+        seconds = over.at - before.at
         done = max(1, len(seen.finished_at))
+        in_time = sum(at <= over.at for at in seen.finished_at)
         used = after.cpu - before.cpu
-        load = sum(b - a for a, b in zip(before.others_cpu, after.others_cpu, strict=True))
+        load = sum(b - a for a, b in zip(before.others_cpu, over.others_cpu, strict=True))
         found: dict[str, Any] = {
             "ended": dict(seen.ended),
             "asked_to_wait": seen.waited,
             "seconds": seconds,
-            "payments_per_second": len(seen.finished_at) / seconds,
+            "payments_per_second": in_time / seconds,
             "cpu_us_per_payment": used / done * 1e6,
-            "core_used": used / seconds,
+            "core_used": (over.cpu - before.cpu) / seconds,
             "load_core_used": load / seconds,
             "resident_mb": {
                 "before": self._idle_bytes / 1e6,
@@ -75,7 +95,7 @@ class Watch:
             "milliseconds": {step: _milliseconds(seen, step) for step in STEPS},
         }
         if after.text:
-            found |= _journal(before, after, seconds)
+            found |= _journal(before, over, seconds)
             found["banks_ms"] = {
                 step: (
                     sum(

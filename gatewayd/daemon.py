@@ -31,20 +31,23 @@ from gatewayd.io.contract_keeping import check_contracts, check_shops, keep_cont
 from gatewayd.io.entropy import Entropy
 from gatewayd.io.housekeeping import Housekeeping
 from gatewayd.io.http import HttpTransport
+from gatewayd.io.loop_watch import watch_loop
 from gatewayd.io.metrics import Metrics
 from gatewayd.io.operator_client import socket_path
 from gatewayd.io.sqlite_reader import SqliteReader
 from gatewayd.io.webhook_sender import WebhookSender
+from gatewayd.web.addresses import Addresses
 from gatewayd.web.app import build_app
 from gatewayd.web.app import runner as public_runner
+from gatewayd.web.door import DoorSite
 from gatewayd.web.events import event_renderer
 from gatewayd.web.internal import build_internal_app
 from gatewayd.web.operators import build_operators_app
+from gatewayd.web.ports import ADMISSION, TURNSTILE
 from gatewayd.web.server_log import SERVER_LOG
 
 KEEP_ALIVE_SECONDS: Final = 75.0
 """How long an idle client connection is kept: longer than common proxies keep theirs, so that they close first."""
-BACKLOG: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +108,18 @@ async def serving(config: Config, log: Log) -> AsyncIterator[Serving]:
         )
         await housekeeping.restore_router()
         public = build_app(engine=engine, past=reader, tally=metrics, why_not=housekeeping.why_not)
+        admission, turnstile = public[ADMISSION], public[TURNSTILE]
+        metrics.watch(
+            in_flight=lambda: turnstile.in_progress,
+            waiting=lambda: turnstile.waiting,
+            overloaded=lambda: admission.is_overloaded(clock.monotonic()),
+        )
+
+        def late(seconds: float) -> None:
+            admission.lagged(seconds, turnstile.in_progress)
+            turnstile.let_in()
+            metrics.loop_lag(seconds)
+
         faces = (
             public_runner(public, **_how(service.web.drain_seconds)),
             web.AppRunner(build_internal_app(render_metrics=metrics.render), **_how(1.0)),
@@ -118,14 +133,31 @@ async def serving(config: Config, log: Log) -> AsyncIterator[Serving]:
                 **_how(service.web.drain_seconds),
             ),
         )
+
+        def outside() -> web.BaseSite:
+            host, port = listen_address(service.listen)
+            addresses = Addresses(service.trusted_proxies)
+            return DoorSite(
+                faces[0],
+                host,
+                port,
+                settings=service.web,
+                addresses=addresses,
+                turned_away=metrics.turned_away,
+            )
+
+        def inside() -> web.BaseSite:
+            return web.TCPSite(faces[1], *listen_address(service.internal_listen))
+
         life = _Life(engine, housekeeping, faces)
-        keeping = keep_contracts(config, contracts, opened.thread)
-        async with life.lived(keeping) as ended:
+        async with life.lived(
+            keep_contracts(config, contracts, opened.thread), watch_loop(clock, late)
+        ) as ended:
             stack.callback(socket_path(journal).unlink, missing_ok=True)
             await _listen_to_operators(faces[2], socket_path(journal))
             yield Serving(
-                internal_address=await _listen(faces[1], service.internal_listen),
-                address=await _listen(faces[0], service.listen),
+                internal_address=await _listen(faces[1], inside),
+                address=await _listen(faces[0], outside),
                 engine=engine,
                 stop=life.stop,
                 ended=ended,
@@ -212,7 +244,7 @@ class _Life:
 
     @asynccontextmanager
     async def lived(
-        self, aside: Coroutine[Any, Any, None]
+        self, *aside: Coroutine[Any, Any, None]
     ) -> AsyncIterator["asyncio.Future[None]"]:
         """Inside the block the engine runs, and `aside` beside it. What is given is done when all has ended."""
         loop = asyncio.get_running_loop()
@@ -229,21 +261,22 @@ class _Life:
         await ended
 
     async def _live(
-        self, started: "asyncio.Future[None]", aside: Coroutine[Any, Any, None]
+        self, started: "asyncio.Future[None]", aside: tuple[Coroutine[Any, Any, None], ...]
     ) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
                 ready = lambda: started.set_result(None)  # noqa: E731 - one word for one call
                 running = tasks.create_task(self._engine.run(ready), name="engine")
                 keeping = tasks.create_task(self._housekeeping.run(), name="housekeeping")
-                tasks.create_task(aside, name="aside")
+                beside = [tasks.create_task(each, name="aside") for each in aside]
                 await self._stop.wait()
                 self._housekeeping.stop()
                 for face in self._faces:
                     await face.cleanup()
                 self._engine.stop()
                 await running
-                keeping.cancel()
+                for task in (keeping, *beside):
+                    task.cancel()
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
         finally:
@@ -273,12 +306,10 @@ def _how(drain_seconds: float) -> dict[str, Any]:
     }
 
 
-async def _listen(runner: web.AppRunner, listen: str) -> str:
+async def _listen(runner: web.AppRunner, site: Callable[[], web.BaseSite]) -> str:
     """Begin to accept; the address with the port that it got."""
-    host, port = listen_address(listen)
     await runner.setup()
-    site = web.TCPSite(runner, host, port, backlog=BACKLOG)
-    await site.start()
+    await site().start()
     bound = runner.addresses[0]
     shown = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
     return f"http://{shown}:{bound[1]}"

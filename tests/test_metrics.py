@@ -120,9 +120,9 @@ def test_commits_lag_and_refusals_are_counted() -> None:
     metrics.loop_lag(-0.001)
     metrics.refused("disk nearly full")
     metrics.forged("return")
-    metrics.in_flight(1)
-    metrics.in_flight(1)
-    metrics.in_flight(-1)
+    metrics.watch(in_flight=lambda: 1, waiting=lambda: 7, overloaded=lambda: True)
+    metrics.asked_to_wait()
+    metrics.turned_away("too slow")
     metrics.connections({"sadad": PoolCounts(open=4, idle=3, waiting=1)})
 
     assert 5 == value(metrics, "gatewayd_journal_commit_events_sum")

@@ -107,6 +107,12 @@ class Tally:
     def created(self, payment: Payment) -> None:
         self.counts["created"] += 1
 
+    def turned_away(self, why: str) -> None:
+        self.counts[f"turned away: {why}"] += 1
+
+    def asked_to_wait(self) -> None:
+        self.counts["asked to wait"] += 1
+
 
 class Disk:
     """Writes to memory; while it is held up nothing lands."""

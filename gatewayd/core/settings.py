@@ -301,8 +301,14 @@ class WebSettings:
     """The public listener's limits."""
 
     body_max_bytes: Annotated[int, Field(ge=1_024, le=16_777_216)] = 65_536
+    connections_max: Count = 16_384
+    """Of everybody together: a quarter of the descriptors that the service unit gives."""
     connections_per_address_max: Count = 256
-    """Not for trusted proxies, whose addresses stand for many customers."""
+    """And requests at the same time. Not for trusted proxies, whose addresses stand for many customers."""
+    head_seconds: Seconds = 10.0
+    """How long a new connection may take until its first request's head is there: the worst mobile network needs 3."""
+    body_seconds: Seconds = 10.0
+    """The same for a request's body, from when its handler begins to read."""
     requests_in_flight_max: Count = 2_000
     """Above this new payments are refused before anything else suffers."""
     drain_seconds: Seconds = 30.0
@@ -330,6 +336,28 @@ class WebhookSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OverloadSettings:
+    """When new payments wait or are refused, so that those that were begun are served in time."""
+
+    in_flight_min: Count = 64
+    """So many requests in progress are never too many: with fewer the loop is late for another reason."""
+    lag_low_seconds: Seconds = 0.005
+    """While the loop is less late than this, more may be in progress."""
+    lag_high_seconds: Seconds = 0.008
+    """From here on less may: each step of a return waits for the loop a dozen times, and may take 0.25 s."""
+    wait_seconds: Seconds = 1.0
+    """How long a new payment waits until there is room, before it is refused: a burst passes, too many do not."""
+    waiting_max: Count = 1_000
+    """So many wait at most."""
+    commit_seconds: Seconds = 0.5
+    """While a commit takes longer than this, new payments are refused: each waits for two before the bank is seen."""
+    retry_after_seconds: Count = 5
+    """When who was refused is asked to come again, up to as much later again: long enough for a queue to be gone."""
+    calm_seconds: Seconds = 5.0
+    """So long after the last refusal the daemon still calls itself overloaded, so that the word does not flicker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSettings:
     """Everything but gateways and routing."""
 
@@ -343,3 +371,4 @@ class ServiceSettings:
     journal: JournalSettings = field(default_factory=JournalSettings)
     web: WebSettings = field(default_factory=WebSettings)
     webhooks: WebhookSettings = field(default_factory=WebhookSettings)
+    overload: OverloadSettings = field(default_factory=OverloadSettings)

@@ -52,6 +52,7 @@ class Pump:
         self._last_commit = float("-inf")
         self.commits = 0
         """How many have landed."""
+        self._is_committing = False
         self._search_timer: asyncio.TimerHandle | None = None
         self._search_due = False
         self._searching = False
@@ -95,6 +96,10 @@ class Pump:
         self._wake.set()
         await found
 
+    def commit_seconds(self) -> float:
+        """How long the commit in flight takes so far; 0 while there is none."""
+        return self._clock.monotonic() - self._last_commit if self._is_committing else 0.0
+
     async def run(self) -> None:
         """Until `stop`; raises StoreError when the disk fails."""
         try:
@@ -132,8 +137,9 @@ class Pump:
             posting = self._take_posting()
             if posting:
                 searches = replace(searches, posting=posting)
+        self._is_committing = True
         results = await self._write(batch, searches)
-        self._searching = False
+        self._is_committing = self._searching = False
         self.commits += 1
         self._journal.batch_landed(results)
         for waiter in waiters:

@@ -31,6 +31,7 @@ SECTIONS: Final = frozenset(
         "engine",
         "journal",
         "web",
+        "overload",
         "routing",
         "limits",
         "labels",

@@ -79,10 +79,8 @@ class Housekeeping:
             self._log.warning("gateway not reached at start", gateway=gateway, cause=str(cause))
         rounds = 0
         while True:
-            began = self._clock.monotonic()
             await asyncio.sleep(EVERY_SECONDS)
             rounds += 1
-            self._metrics.loop_lag(self._clock.monotonic() - began - EVERY_SECONDS)
             self._look_at_clock()
             self._show()
             if rounds % DISK_EVERY == 0:

@@ -7,7 +7,7 @@
 
 import platform
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from gatewayd import __version__
@@ -31,6 +31,7 @@ class Metrics:
 
     def __init__(self) -> None:
         registry = self._registry = Registry()
+        self._watched: tuple[tuple[Gauge, Callable[[], float]], ...] = ()
         self._build = Gauge(
             "gatewayd_build_info", "What runs.", ("version", "python", "sqlite"), registry=registry
         )
@@ -142,6 +143,27 @@ class Metrics:
             "Requests of shops and customers.",
             registry=registry,
         )
+        self._waiting = Gauge(
+            "gatewayd_http_requests_waiting",
+            "New payments and customers who wait for their turn.",
+            registry=registry,
+        )
+        self._overloaded = Gauge(
+            "gatewayd_overloaded",
+            "1 while new payments are refused, or were a few seconds ago, because there are too many.",
+            registry=registry,
+        )
+        self._turned_away = Counter(
+            "gatewayd_connections_refused_total",
+            "Connections of shops and customers that were hung up on, and why.",
+            ("reason",),
+            registry=registry,
+        )
+        self._asked_to_wait = Counter(
+            "gatewayd_customers_asked_to_wait_total",
+            "Customers who were shown a waiting page before they were sent to a bank.",
+            registry=registry,
+        )
         self._refused = Counter(
             "gatewayd_payments_refused_total",
             "New payments refused, and why.",
@@ -169,6 +191,8 @@ class Metrics:
 
     def render(self) -> bytes:
         """Everything in Prometheus' text format."""
+        for gauge, ask in self._watched:
+            gauge.set(ask())
         return _of_process() + self._registry.render()
 
     def exchanged(self, gateway: str, operation: Operation, outcome: str, seconds: float) -> None:
@@ -226,9 +250,27 @@ class Metrics:
         """An address that we never gave out was asked for."""
         self._forged.labels(kind).inc()
 
-    def in_flight(self, change: int) -> None:
-        """A request has begun (1) or ended (-1)."""
-        self._in_flight.inc(change)
+    def turned_away(self, why: str) -> None:
+        """A connection was hung up on."""
+        self._turned_away.labels(why).inc()
+
+    def asked_to_wait(self) -> None:
+        """A customer was asked to wait before he is sent to a bank."""
+        self._asked_to_wait.inc()
+
+    def watch(
+        self,
+        *,
+        in_flight: Callable[[], float],
+        waiting: Callable[[], float],
+        overloaded: Callable[[], float],
+    ) -> None:
+        """From here on these are asked whenever the metrics are."""
+        self._watched = (
+            (self._in_flight, in_flight),
+            (self._waiting, waiting),
+            (self._overloaded, overloaded),
+        )
 
     def loop_lag(self, seconds: float) -> None:
         """The loop did something this much later than it was asked to."""

@@ -19,17 +19,19 @@ from gatewayd.engine.refunding import Made, Wanted
 from gatewayd.engine.telling import public_id
 from gatewayd.journal.journal import replay, side
 from gatewayd.journal.store import GuardKind, Holder, TooSlow
+from gatewayd.web.admission import OVERLOADED
 from gatewayd.web.asked import Request
 from gatewayd.web.bodies import read_object, read_payment
 from gatewayd.web.events import list_events, replay_events, resend_event
 from gatewayd.web.lists import read_limit
 from gatewayd.web.once import guard_of, once, required
-from gatewayd.web.ports import ENGINE, LOAD, PAST, SERVICE, SHOPS, TALLY, WHY_NOT
+from gatewayd.web.ports import ADMISSION, ENGINE, PAST, SERVICE, SHOPS, TALLY, WHY_NOT
 from gatewayd.web.problems import NAME_CHARS_MAX, FieldError, Problem, invalid, invalid_fields
 from gatewayd.web.rates import RATES
 from gatewayd.web.render import gateway_object, json_answer, payment_object
 from gatewayd.web.shops import Caller
 from gatewayd.web.times import read_time
+from gatewayd.web.welcome import welcome
 
 SEARCHED_SECONDS: Final = 1.0
 """How long a list waits for the payments that its shop made just now."""
@@ -43,11 +45,10 @@ async def create_payment(request: Request) -> web.Response:
     """`POST /v1/payments`"""
     app = request.app
     caller = app[SHOPS].caller(request, Scope.PAYMENTS_WRITE)
-    why_not = app[WHY_NOT]() or ("too many requests in flight" if app[LOAD].is_high else None)
-    if why_not is not None:
-        app[TALLY].refused(why_not)
-        detail = f"New payments are refused for a moment: {why_not}."
-        raise Problem(503, "overloaded", detail, retry_after_seconds=RETRY_AFTER_SECONDS)
+    if (not_now := await welcome(app)) is not None:
+        detail = f"New payments are refused for a moment: {not_now.why}."
+        seconds = not_now.retry_after_seconds
+        raise Problem(503, "overloaded", detail, retry_after_seconds=seconds)
     service, engine = app[SERVICE], app[ENGINE]
     document = await read_object(request, service.web.body_max_bytes)
     known = frozenset(caller.shop.gateways or engine.gateways)
@@ -276,7 +277,9 @@ async def ready(request: Request) -> web.Response:
     engine = request.app[ENGINE]
     health = engine.router.snapshot(engine.clock.monotonic())
     routable = any(str(each.breaker) not in {"open", "forced_open"} for each in health.values())
-    why_not = request.app[WHY_NOT]()
+    admission = request.app[ADMISSION]
+    overloaded = admission.is_overloaded(engine.clock.monotonic())
+    why_not = request.app[WHY_NOT]() or (OVERLOADED if overloaded else None)
     checks = {"accepting": why_not or "ok", "gateways": "ok" if routable else "none is usable"}
     good = why_not is None and routable
     document = {"status": "ok" if good else "unavailable", "checks": checks}

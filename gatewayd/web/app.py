@@ -15,6 +15,7 @@ from aiohttp import web
 from gatewayd.engine.engine import Engine
 from gatewayd.web import api, customer, refunds
 from gatewayd.web.addresses import Addresses
+from gatewayd.web.admission import Admission
 from gatewayd.web.asked import Asked, Request
 from gatewayd.web.facade import zarinpal, zibal
 from gatewayd.web.facade.desk import DESK, Desk
@@ -24,6 +25,7 @@ from gatewayd.web.load import Load
 from gatewayd.web.once import RUNNING, Running
 from gatewayd.web.pages import asset
 from gatewayd.web.ports import (
+    ADMISSION,
     ENGINE,
     LOAD,
     PAST,
@@ -31,6 +33,7 @@ from gatewayd.web.ports import (
     SERVICE,
     SHOPS,
     TALLY,
+    TURNSTILE,
     WHY_NOT,
     Past,
     Tally,
@@ -39,11 +42,12 @@ from gatewayd.web.problems import INVALID, Problem
 from gatewayd.web.rates import RATES, Rates
 from gatewayd.web.registered import Registered
 from gatewayd.web.shops import Shops
+from gatewayd.web.turnstile import Turnstile
 
 Handler = Callable[[Request], Awaitable[web.StreamResponse]]
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
-_UNTOLD = frozenset({401, 404, 429})
-"""What anybody can bring about is not logged, or anybody could fill the log."""
+_UNTOLD = frozenset({401, 404, 429, 503})
+"""What anybody can bring about is not logged, or anybody could fill the log; nor is too much work."""
 
 
 def build_app(
@@ -66,6 +70,8 @@ def build_app(
     app[SERVICE] = service
     app[SHOPS] = Shops(service.shops, engine.clock.wall)
     app[LOAD] = load
+    app[ADMISSION] = Admission(service.overload, service.web.requests_in_flight_max)
+    app[TURNSTILE] = Turnstile(service.overload, load, app[ADMISSION])
     app[REGISTERED] = Registered(service.public_url, engine.gateways.values(), engine.links)
     app[PAST] = past
     app[TALLY] = tally

@@ -29,6 +29,7 @@ from gatewayd.core.terms import Capture, Split
 from gatewayd.engine.cashier import Draft
 from gatewayd.web import typed
 from gatewayd.web.asked import Request
+from gatewayd.web.body import read_body
 from gatewayd.web.problems import INVALID, NAME_CHARS_MAX, FieldError, Problem, invalid_fields
 from gatewayd.web.shops import Caller, checked_return_url
 
@@ -226,7 +227,10 @@ async def read_object(
     if request.content_length is not None and request.content_length > limit_bytes:
         raise too_large
     try:
-        body = await request.read()
+        body = await read_body(request)
+    except TimeoutError:
+        detail = "The body did not come in time."
+        raise Problem(408, "request_too_slow", detail) from None
     except web.HTTPRequestEntityTooLarge:
         raise too_large from None
     except web.RequestPayloadError:

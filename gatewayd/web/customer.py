@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from gatewayd.core.payment import Attempt
+from gatewayd.core.payment import Attempt, Payment
 from gatewayd.engine.views import (
     Back,
     Choice,
@@ -26,10 +26,11 @@ from gatewayd.web.asked import Request
 from gatewayd.web.facade.callbacks import callback_url
 from gatewayd.web.facade.desk import DESK
 from gatewayd.web.pages import HEADERS, asset, no_icon, page
-from gatewayd.web.ports import ENGINE, REGISTERED, SERVICE, SHOPS, TALLY
+from gatewayd.web.ports import ADMISSION, ENGINE, REGISTERED, SERVICE, SHOPS, TALLY, TURNSTILE
 from gatewayd.web.returned_fields import read_fields
 from gatewayd.web.shops import shop_url
 from gatewayd.web.texts import preferred
+from gatewayd.web.turnstile import CUSTOMER
 
 NOT_RECORDED_SECONDS: Final = 5.0
 """Beyond the wait for banks: a disk that takes longer is out of order, and the customer is told so."""
@@ -49,7 +50,11 @@ async def pay(request: Request) -> web.StreamResponse:
 
 async def shown_pay(request: Request, number: int) -> web.StreamResponse:
     """What a customer is shown who opens this payment's page."""
-    coming = request.app[ENGINE].cashier.arrive(number)
+    engine = request.app[ENGINE]
+    first = _is_first(engine.journal.get(number))
+    if first and not await request.app[TURNSTILE].enter(CUSTOMER):
+        return _queue(request)
+    coming = engine.cashier.arrive(number)
     return await _shown(request, coming, _starting_seconds(request))
 
 
@@ -71,6 +76,23 @@ async def pay_action(request: Request) -> web.StreamResponse:
     action = (await read_fields(request)).get("action", "")
     act = chosen.get(action, cashier.arrive)
     return await _shown(request, act(number), _starting_seconds(request))
+
+
+def _is_first(payment: Payment | None) -> bool:
+    """Whether nobody was sent to a bank for this payment: such a customer can wait, no money is at stake yet."""
+    return payment is not None and not payment.attempts and payment.takes_attempts
+
+
+def _queue(request: Request) -> web.Response:
+    """Too many customers at once: a page that comes back by itself."""
+    request.app[TALLY].asked_to_wait()
+    seconds = request.app[ADMISSION].refused(request.app[ENGINE].clock.monotonic())
+    locale = preferred(request.headers.get("Accept-Language"))
+    answer = page(
+        "queue", status=503, locale=locale, pay_url=request.path, again_after_seconds=seconds
+    )
+    answer.headers["Retry-After"] = str(seconds)
+    return answer
 
 
 async def bank_return(request: Request) -> web.StreamResponse:

@@ -4,6 +4,7 @@ Clients are not limited where their address is that of a trusted proxy, which st
 """
 
 from collections import Counter
+from collections.abc import Callable
 
 from gatewayd.core.settings import WebSettings
 from gatewayd.web.addresses import Addresses
@@ -15,14 +16,10 @@ class Load:
     def __init__(self, settings: WebSettings, addresses: Addresses) -> None:
         self._of_client: Counter[str] = Counter()
         self._per_client_max = settings.connections_per_address_max
-        self._in_flight_max = settings.requests_in_flight_max
         self._addresses = addresses
         self.in_flight = 0
-
-    @property
-    def is_high(self) -> bool:
-        """Whether so much is in flight that new payments must wait."""
-        return self.in_flight > self._in_flight_max
+        self.on_leave: Callable[[], None] = lambda: None
+        """Called when somebody has left."""
 
     def enter(self, client: str) -> bool:
         """Count a request in; False, and it is not counted, if this client has as many as it may have."""
@@ -40,3 +37,4 @@ class Load:
         self._of_client[client] -= 1
         if not self._of_client[client]:
             del self._of_client[client]
+        self.on_leave()

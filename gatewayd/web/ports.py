@@ -9,9 +9,11 @@ from gatewayd.core.payment import Payment
 from gatewayd.core.settings import ServiceSettings
 from gatewayd.engine.engine import Engine
 from gatewayd.journal.store import GuardKind, Holder, Row, Told
+from gatewayd.web.admission import Admission
 from gatewayd.web.load import Load
 from gatewayd.web.registered import Registered
 from gatewayd.web.shops import Shops
+from gatewayd.web.turnstile import Turnstile
 
 
 class Past(Protocol):
@@ -53,10 +55,18 @@ class Tally(Protocol):
     def created(self, payment: Payment) -> None:
         """A payment was created."""
 
+    def turned_away(self, why: str) -> None:
+        """A connection was hung up on."""
+
+    def asked_to_wait(self) -> None:
+        """A customer was asked to wait before he is sent to a bank."""
+
 
 ENGINE: web.AppKey[Engine] = web.AppKey("engine", Engine)
 SERVICE: web.AppKey[ServiceSettings] = web.AppKey("service", ServiceSettings)
 SHOPS: web.AppKey[Shops] = web.AppKey("shops", Shops)
+ADMISSION: web.AppKey[Admission] = web.AppKey("admission", Admission)
+TURNSTILE: web.AppKey[Turnstile] = web.AppKey("turnstile", Turnstile)
 LOAD: web.AppKey[Load] = web.AppKey("load", Load)
 REGISTERED: web.AppKey[Registered] = web.AppKey("registered", Registered)
 PAST: web.AppKey[Past] = web.AppKey("past", Past)

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from gatewayd.web.asked import Request
+from gatewayd.web.body import read_body
 
 FIELDS_MAX: Final = 60
 """No bank sends half as many."""
@@ -24,8 +25,8 @@ async def read_fields(request: Request) -> dict[str, str]:
     pairs = _pairs(query)
     if request.body_exists and not request.content_type.startswith(_NO_FORMS):
         try:
-            body = await request.read()
-        except (web.HTTPRequestEntityTooLarge, web.RequestPayloadError):
+            body = await read_body(request)
+        except (web.HTTPRequestEntityTooLarge, web.RequestPayloadError, TimeoutError):
             body = b""
         pairs += _pairs(body.decode("utf-8", "replace"))
     fields: dict[str, str] = {}

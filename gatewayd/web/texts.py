@@ -56,6 +56,11 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
             "اگر پرداخت کرده‌اید و از صفحهٔ بانک به اینجا رسیده‌اید، دوباره پرداخت نکنید و با پشتیبانی فروشگاه"
             " تماس بگیرید."
         ),
+        "queue": "چند لحظه در صف بمانید",
+        "queue_text": (
+            "اکنون پرداخت‌های زیادی در جریان است. این صفحه تا چند ثانیهٔ دیگر خودبه‌خود ادامه می‌دهد و مبلغی از"
+            " حساب شما کم نشده است."
+        ),
         "busy": "چند لحظه صبر کنید",
         "busy_text": "الان نمی‌توانیم ادامه دهیم. چند لحظهٔ دیگر دکمهٔ زیر را بزنید.",
         "busy_return_text": (
@@ -114,6 +119,11 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         ),
         "unknown_paid": (
             "If you have paid and came here from the bank's page, do not pay again; contact the shop's support."
+        ),
+        "queue": "Please wait a moment",
+        "queue_text": (
+            "Many people are paying just now. This page goes on by itself in a few seconds; nothing has been taken"
+            " from your account."
         ),
         "busy": "One moment, please",
         "busy_text": "We cannot go on just now. Press the button below in a moment.",

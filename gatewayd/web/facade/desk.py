@@ -22,8 +22,9 @@ from gatewayd.journal.store import Holder
 from gatewayd.web.facade.callbacks import face_of
 from gatewayd.web.facade.names import Names
 from gatewayd.web.facade.standing import Standing, standing_of
-from gatewayd.web.ports import ENGINE, LOAD, SERVICE, TALLY, WHY_NOT
+from gatewayd.web.ports import ENGINE, SERVICE, TALLY
 from gatewayd.web.rates import RATES
+from gatewayd.web.welcome import welcome
 
 VERIFY_SECONDS: Final = 15.0
 """How long a shop's verify waits for the bank: one lost answer and its repeat, and less than most clients wait."""
@@ -101,13 +102,9 @@ class Desk:
 DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
 
 
-def is_busy(request: web.Request) -> bool:
-    """Whether new payments are refused just now, whoever asks."""
-    app = request.app
-    reason = app[WHY_NOT]() or ("too many requests in flight" if app[LOAD].is_high else None)
-    if reason is not None:
-        app[TALLY].refused(reason)
-    return reason is not None
+async def is_busy(request: web.Request) -> bool:
+    """Whether new payments are refused just now, whoever asks; waits for a turn where there are many."""
+    return await welcome(request.app) is not None
 
 
 def is_too_quick(request: web.Request, known: Known) -> bool:

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from gatewayd.core.settings import PaymentSettings, ShopSettings
 from gatewayd.web import typed
+from gatewayd.web.body import read_body
 
 FORM_FIELDS_MAX: Final = 200
 PAYER_CHARS_MAX: Final = 254
@@ -26,8 +27,8 @@ _UNREADABLE: Final = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")
 async def read_document(request: web.Request) -> dict[str, Any]:
     """The body's fields; none where there are none to be read."""
     try:
-        body = await request.read()
-    except (web.HTTPRequestEntityTooLarge, web.RequestPayloadError):
+        body = await read_body(request)
+    except (web.HTTPRequestEntityTooLarge, web.RequestPayloadError, TimeoutError):
         return {}
     if request.content_type == "application/x-www-form-urlencoded" and body[:1] not in b"{[":
         return _form(body)

@@ -61,7 +61,7 @@ async def start_page(request: web.Request) -> web.StreamResponse:
 
 
 async def _request(request: web.Request, document: Document) -> Document:
-    if is_busy(request):
+    if await is_busy(request):
         raise Refused(wire.TOO_MANY)
     known = _known(request, document)
     wanted = wire.read_request(document, known.shop, request.app[SERVICE].payments)

@@ -62,7 +62,7 @@ async def alive(request: web.Request) -> web.Response:
 
 
 async def _request(request: web.Request, document: Document) -> web.Response:
-    if is_busy(request):
+    if await is_busy(request):
         raise Refused(wire.NOT_KNOWN)
     known = _known(request, document)
     wanted = wire.read_request(document, known.shop, request.app[SERVICE].payments)

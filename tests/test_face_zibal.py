@@ -113,6 +113,14 @@ async def test_the_same_order_may_be_asked_for_again_or_be_left_out(web: Web, sh
     assert [100] * 3 == [(await shop.verify(track_id)).json["result"] for track_id in tracks]
 
 
+async def test_the_page_of_a_nameless_order_names_none(web: Web, shop: Zibal) -> None:
+    track_id = (await shop.call("request", PLAIN)).json["trackId"]
+    nameless = await web.ask("GET", f"/start/{track_id}")
+    named = await web.ask("GET", f"/start/{await shop.request()}")
+    assert "شمارهٔ سفارش" not in nameless.text
+    assert "100045" in named.text
+
+
 async def test_a_pay_link_leads_to_the_page(web: Web, shop: Zibal) -> None:
     answer = await shop.call("request", {**PLAIN, "linkToPay": True, "sms": False})
     link = answer.json["payLink"]
@@ -215,6 +223,22 @@ async def test_what_is_not_known_is_neither_yes_nor_no_and_the_next_is_the_first
     web.clock.now += 120
     monkeypatch.setattr("gatewayd.web.facade.desk.VERIFY_SECONDS", 20.0)
     assert [100, 201] == [(await shop.verify(track_id)).json["result"] for _ in range(2)]
+
+
+async def test_a_plugin_that_hung_up_is_told_100_at_its_next_call(web: Web, shop: Zibal) -> None:
+    track_id = await shop.request()
+    await shop.pay(track_id)
+    web.disk.free.clear()
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await shop.verify(track_id)
+    async with asyncio.TaskGroup() as tasks:
+        again = tasks.create_task(shop.verify(track_id))
+        await asyncio.sleep(0.1)
+        web.disk.free.set()
+    assert 100 == (await again).json["result"]
+    assert 201 == (await shop.verify(track_id)).json["result"]
 
 
 async def test_a_session_that_expired_is_not_verified(web: Web, shop: Zibal) -> None:

@@ -5,6 +5,7 @@ a shop that asks twice at once must not ship twice. That is remembered only whil
 whose first answer was lost is told "already verified", as at the services.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Final
@@ -54,33 +55,52 @@ class Verified:
 
 
 class Firsts:
-    """Who was first to ask for a payment that is verified by it."""
+    """Who is the first to hear that a payment is verified: a shop that waits for its answer, and no other after it."""
 
     def __init__(self) -> None:
-        self._asking: set[int] = set()
+        self._asking: Counter[int] = Counter()
+        self._told: set[int] = set()
+        """Of those that are being asked about: somebody has heard."""
         self._owed: dict[int, None] = {}
+        """Their shop has asked, and was not told."""
 
-    def begin(self, number: int) -> bool:
-        """A shop asks for a payment that was not verified; whether no other call of it does just now."""
-        first = number not in self._asking
-        self._asking.add(number)
+    def begin(self, number: int) -> None:
+        """A shop asks for a payment that was not verified."""
+        self._asking[number] += 1
+
+    def end(self, number: int, *, verified: bool | None, heard: bool) -> bool:
+        """Its call ends; whether it is the first to hear that the payment is verified.
+
+        `verified` is None where that is not known; `heard` says whether anybody still waits for the answer.
+        """
+        first = verified is True and heard and number not in self._told
+        if first:
+            self._told.add(number)
+            self._owed.pop(number, None)
+        self._asking[number] -= 1
+        if not self._asking[number]:
+            del self._asking[number]
+            if verified is not False and number not in self._told:
+                self._owe(number)
+            self._told.discard(number)
         return first
 
-    def end(self, number: int, *, known: bool) -> None:
-        """The first has its answer; unless it is `known`, the next to ask is first again."""
-        self._asking.discard(number)
-        self._owed.pop(number, None)
-        if not known:
-            self._owed[number] = None
-            if len(self._owed) > OWED_MAX:
-                del self._owed[next(iter(self._owed))]
-
-    def is_owed(self, number: int) -> bool:
+    def is_owed(self, number: int, *, heard: bool = True) -> bool:
         """Whether a verified payment's shop was never told; it is told now, and the next is not first."""
-        if number in self._owed and number not in self._asking:
-            del self._owed[number]
-            return True
-        return False
+        if not heard:
+            return False
+        owed = number in self._owed
+        self._owed.pop(number, None)
+        if number not in self._asking:
+            return owed
+        first = number not in self._told  # those who asked before are not answered yet
+        self._told.add(number)
+        return first
+
+    def _owe(self, number: int) -> None:
+        self._owed[number] = None
+        if len(self._owed) > OWED_MAX:
+            del self._owed[next(iter(self._owed))]
 
 
 class Desk:
@@ -99,6 +119,14 @@ class Desk:
         self.zibal: Mapping[str, Known] = zibal
 
 
+_YES: Final = {
+    Verdict.CAPTURED: True,
+    Verdict.ALREADY: True,
+    Verdict.NOT_PAID: False,
+    Verdict.REVERSED: False,
+    Verdict.WRONG_AMOUNT: False,
+}
+"""Whether a payment is verified, by what came of it."""
 DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
 
 
@@ -175,20 +203,26 @@ async def verify(request: web.Request, payment: Payment) -> Verified:
     firsts, number = request.app[DESK].firsts, payment.number
     match standing_of(payment):
         case Standing.VERIFIED:
-            return Verified(payment, Verdict.CAPTURED, first=firsts.is_owed(number))
+            heard = not _has_hung_up(request)
+            return Verified(payment, Verdict.CAPTURED, first=firsts.is_owed(number, heard=heard))
         case Standing.REVERSED:
             return Verified(payment, Verdict.REVERSED, first=False)
         case _:
             pass
-    first, verdict = firsts.begin(number), Verdict.UNKNOWN
+    firsts.begin(number)
+    verdict, first = Verdict.UNKNOWN, False
     try:
         answer = await request.app[ENGINE].capturing.verify(number, seconds=VERIFY_SECONDS)
         assert answer is not None, "payments are never removed"
         payment, verdict = answer.payment, answer.verdict
     finally:
-        if first:
-            firsts.end(number, known=verdict is not Verdict.UNKNOWN)
+        first = firsts.end(number, verified=_YES.get(verdict), heard=not _has_hung_up(request))
     return Verified(payment, verdict, first=first)
+
+
+def _has_hung_up(request: web.Request) -> bool:
+    """Whether the plugin waits for this answer no more, as many do after ten seconds."""
+    return request.transport is None or request.transport.is_closing()
 
 
 async def asked(request: web.Request, payment: Payment) -> Payment:

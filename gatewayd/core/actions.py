@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gatewayd.core import events as ev
+from gatewayd.core.values import quick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +14,7 @@ class Action:
     attempt: int = 0
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verify(Action):
     """Ask the bank to confirm."""
@@ -20,11 +22,13 @@ class Verify(Action):
     purpose: ev.Purpose
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakeReference(Action):
     """Take hold of the claim's reference, so that no other payment can use it."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settle(Action):
     """Ask the bank to pay out."""
@@ -53,11 +57,13 @@ class AskRefund(Action):
     refund: int
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inquire(Action):
     """Ask the bank without changing anything."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note(Action):
     """Nothing to ask: write this down. Its time is set when it is written."""

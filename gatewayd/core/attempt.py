@@ -18,12 +18,13 @@ from gatewayd.core.terms import (
     Redirect,
     Refusal,
 )
-from gatewayd.core.values import changed
+from gatewayd.core.values import changed, quick
 
 STRAY_MS: Final = 60_000
 """How long a request that was given up may lie about before the bank's server drops it too."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One gateway's try at a payment."""

@@ -35,6 +35,7 @@ from gatewayd.core.terms import (
     Refusal,
     Split,
 )
+from gatewayd.core.values import quick
 
 
 class Standing(StrEnum):
@@ -428,7 +429,7 @@ class Lapsed(AttemptEvent):
 
 
 KINDS: dict[str, type[Event]] = {
-    kind.__name__: kind
+    kind.__name__: quick(kind)
     for kind in (
         Created,
         CaptureRequested,

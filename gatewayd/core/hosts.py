@@ -5,6 +5,7 @@ ValueError with the reason; the reason never repeats the text.
 """
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 from urllib.parse import urlsplit
@@ -28,6 +29,9 @@ def is_host(text: str) -> bool:
     return "%" not in text
 
 
+@lru_cache(
+    maxsize=1_024
+)  # the same few hosts in every payment, and parsing one costs as much as a request's head
 def is_loopback(host: str) -> bool:
     """Whether this host is certainly this machine."""
     if host == "localhost":

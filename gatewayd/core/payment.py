@@ -25,6 +25,7 @@ from gatewayd.core.states import (
     KEPT,
     TO_KEEP,
     TRANSITIONS,
+    UNKNOWN,
     IllegalTransition,
     State,
 )
@@ -32,9 +33,10 @@ from gatewayd.core.terms import (
     Payer,
     Split,
 )
-from gatewayd.core.values import changed
+from gatewayd.core.values import changed, quick
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
     """An amount a shop wants paid, and its whole life here."""
@@ -92,7 +94,12 @@ class Payment:
     @property
     def takes_attempts(self) -> bool:
         """Whether a further attempt may begin: nothing is kept, and nothing in doubt might be."""
-        return self.can_keep and not any(attempt.unknown for attempt in self.attempts)
+        if not self.can_keep:
+            return False
+        for attempt in self.attempts:  # noqa: SIM110 - no generator, as above
+            if attempt.state in UNKNOWN:
+                return False
+        return True
 
     @property
     def waits(self) -> bool:
@@ -257,7 +264,13 @@ def _at_attempt(payment: Payment, event: ev.AttemptEvent, version: int) -> Payme
     if state is not was:
         attempt = changed(attempt, state=state, changed_ms=event.at_ms)
     after = after_event(attempt, event, was)
-    attempts = tuple(after if other.number == after.number else other for other in payment.attempts)
+    attempts: tuple[Attempt, ...] = (after,)
+    if len(payment.attempts) > 1:
+        attempts = (
+            *payment.attempts[: after.number - 1],
+            after,
+            *payment.attempts[after.number :],
+        )
     captured_ms = payment.captured_ms
     if captured_ms is None and after.captured:
         captured_ms = event.at_ms

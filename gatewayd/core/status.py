@@ -9,7 +9,7 @@ from enum import StrEnum
 from gatewayd.core.events import Closing
 from gatewayd.core.payment import Attempt, Payment
 from gatewayd.core.refunds import RefundState
-from gatewayd.core.states import State
+from gatewayd.core.states import UNKNOWN, State
 from gatewayd.core.terms import Capture
 
 
@@ -81,8 +81,9 @@ def status_of(payment: Payment) -> Status:
         return Status.PAID if taken and not stopping else Status.PROCESSING
     if payment.closed is not None:
         return _CLOSED[payment.closed]
-    if any(attempt.unknown for attempt in payment.attempts):
-        return Status.PROCESSING
+    for attempt in payment.attempts:  # asked for twenty times in a payment's life: no generator
+        if attempt.state in UNKNOWN:
+            return Status.PROCESSING
     return Status.PENDING
 
 

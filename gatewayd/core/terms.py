@@ -10,6 +10,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from gatewayd.core.values import quick
+
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -90,6 +92,7 @@ class Split:
     """Rial."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What a driver is told of an attempt: the same for every call of the attempt's life."""
@@ -107,6 +110,7 @@ class Order:
     splits: tuple[Split, ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redirect:
     """A token, and how the payer is sent to the bank's page with it."""
@@ -118,6 +122,7 @@ class Redirect:
     fields: Mapping[str, str] = field(default_factory=lambda: NOTHING)
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """What the browser brought back, as far as it could be read. Never trusted.
@@ -142,6 +147,7 @@ class Claim:
     """Masked: first six and last four digits at most."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """The bank's word that money is ours (or, before a settle, that it is proven). None: the bank does not say."""
@@ -161,6 +167,7 @@ class Receipt:
     """The bank says that it had done this before (already verified, already settled)."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """The bank's no, with the class of its code. Which no is final is the engine's judgement, not the driver's."""

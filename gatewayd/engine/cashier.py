@@ -21,7 +21,7 @@ from gatewayd.core.settings import EngineSettings
 from gatewayd.core.states import State
 from gatewayd.core.status import FINAL, Status, is_claimed, status_of
 from gatewayd.core.terms import Ask, Capture, Split
-from gatewayd.core.values import changed
+from gatewayd.core.values import changed, quick
 from gatewayd.engine.acting import Acting
 from gatewayd.engine.deadlines import Deadlines
 from gatewayd.engine.gateway import GatewaySettings
@@ -46,6 +46,7 @@ from gatewayd.journal.journal import order_guard
 from gatewayd.journal.store import Guard, Holder
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """A payment as a shop asks for it; every field is already checked."""

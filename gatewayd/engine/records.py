@@ -32,8 +32,9 @@ class Records:
     @asynccontextmanager
     async def holding(self, number: int) -> AsyncIterator[Payment | None]:
         """Keep a payment in memory while working with it; None where there is none. It is not locked on entry."""
-        await self._bring(number)
-        await self.unlocked(number)
+        if self.journal.get(number) is None or self.journal.is_locked(number):
+            await self._bring(number)
+            await self.unlocked(number)
         payment = self.journal.get(number)
         if payment is None:
             yield None
@@ -115,12 +116,15 @@ class Records:
         self, number: int, wanted: Callable[[Payment], bool], seconds: float
     ) -> Payment:
         """The payment once `wanted` holds of it, or as it is after `seconds`; it must be held meanwhile."""
-        try:
-            async with asyncio.timeout(seconds):
-                while not wanted(self.get(number)):
+        if not wanted(self.get(number)):
+            loop = asyncio.get_running_loop()
+            ends = loop.time() + seconds
+            alarm = loop.call_at(ends, self.wake, number)  # half of what asyncio.timeout costs
+            try:
+                while not wanted(self.get(number)) and loop.time() < ends:
                     await self._changed(number)
-        except TimeoutError:
-            pass
+            finally:
+                alarm.cancel()
         await self.landed(number)
         return self.get(number)
 

@@ -30,12 +30,14 @@ from gatewayd.core.terms import (
     Traits,
     Unverified,
 )
+from gatewayd.core.values import quick
 
 
 class MalformedReply(Exception):
     """The bytes are not of the documented shape. Its text names fields and types, never values."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One HTTP request to a bank."""
@@ -46,6 +48,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=lambda: NOTHING)
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """One HTTP answer; a 500 is a reply too. Header names are lower case."""

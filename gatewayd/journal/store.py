@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from gatewayd.core.delivery import Changes, Delivery, Standing
+from gatewayd.core.values import quick
 
 IDEMPOTENCY_KEPT_MS: Final = 7 * 86_400_000
 """Longer than the banks take to return money, so that no late repeat makes a second payment."""
@@ -28,6 +29,7 @@ class GuardKind(StrEnum):
     """What a payment is verified by at a gateway."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
     """A claim on something that one payment only can have. ValueError for a key that no store could keep."""
@@ -61,6 +63,7 @@ class Holder:
     """The payment's version with which the guard was taken."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Row:
     """One event as bytes."""
@@ -73,6 +76,7 @@ class Row:
     salt: bytes = b""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Notice:
     """What is to be told of a payment: to shops, by webhook and event list."""
@@ -85,6 +89,7 @@ class Notice:
     at_ms: int
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """The columns that payments are found by; they follow the events and can be rebuilt from them."""
@@ -113,6 +118,7 @@ class Searches:
 NO_SEARCHES: Final = Searches()
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Append:
     """Events of one payment that land together."""

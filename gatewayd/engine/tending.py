@@ -212,7 +212,7 @@ class Tending:
         heapq.heappush(self._heap, (due_ms, number))
         if self._heap[0] == (due_ms, number):
             self._wake.set()
-        if len(self._heap) > 64 + 4 * len(self._due):
+        if len(self._heap) > 64 + 2 * len(self._due):
             self._heap = [(due, known) for known, due in self._due.items()]
             heapq.heapify(self._heap)
 

@@ -336,7 +336,9 @@ class Journal:
 
     def _forget_if_finished(self, number: int, entry: _Entry) -> None:
         """Forget what needs nothing more, and what a guard kept from ever beginning."""
-        landed = entry.last is None or entry.last.done
+        if entry.last is not None and entry.last.done:
+            entry.last = None  # hundreds of bytes that an open payment would carry about for hours
+        landed = entry.last is None
         if landed and not entry.pinned and (entry.payment is None or not entry.is_open):
             self._entries.pop(number, None)
 

@@ -9,6 +9,8 @@ from gatewayd.core.status import Status, needs_review
 from gatewayd.core.terms import Operation
 from gatewayd.engine.views import NoGateway, View
 from gatewayd.journal.store import Holder, StoreError
+from gatewayd.world.accounts import reckon
+from gatewayd.world.history import History
 from gatewayd.world.machine import Down
 from tests.story_stage import AMOUNT, Story, told
 
@@ -222,3 +224,30 @@ def test_money_that_a_bank_was_to_give_back_by_itself_is_found_if_it_did_not(swi
         assert Status.CANCELLED is story.status(number)
 
     told(scene, switches={"zibal": {"unverified": switch}})
+
+
+def test_a_debit_that_another_payment_was_to_be_paid_by_is_a_persons_to_look_into() -> None:
+    """A cancelled payment's reference, brought with a payment of another amount, at a bank that takes nothing back."""
+
+    async def scene(story: Story) -> None:
+        first = await story.order("saman")
+        paid = await story.handed_over(first)
+        await story.asks(lambda engine: engine.cashier.cancel(first))
+        fields = story.at_bank(paid)
+        second = await story.order("saman", amount=2 * AMOUNT)
+        attempt = await story.handed_over(second)
+        ours, theirs = story.session(second), story.session(first)
+        changes = {theirs.token: ours.token, theirs.order: ours.order, str(AMOUNT): str(2 * AMOUNT)}
+        told = {name: changes.get(value, value) for name, value in fields.items()}
+        story.next_call(Operation.REVERSE, *["html_before"] * 2_000)
+        await story.returns(second, attempt, told)
+        await story.passes(30 * 3_600.0)
+        assert State.IN_REVIEW is story.state(second)
+        assert needs_review(story.payment(second))
+        assert theirs.verified
+        assert not theirs.reversed
+        now, history = story.clock.true(), History(story.loop.time)
+        assert {"in review": 1} == reckon(story.oracle, list(story.banks.book), history, now)
+        assert [] == history.violations
+
+    told(scene)

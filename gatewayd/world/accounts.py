@@ -7,7 +7,7 @@ exactly one debit behind it.
 from collections.abc import Mapping
 from typing import Final
 
-from gatewayd.core.payment import Attempt, Payment, attempt_of
+from gatewayd.core.payment import Attempt, Payment
 from gatewayd.core.states import State as AttemptState
 from gatewayd.core.status import needs_review
 from gatewayd.simulator.bank import Session, State
@@ -24,15 +24,22 @@ def reckon(
     """Every session's fate by name, counted; `sessions` have had every deadline up to `now` applied."""
     fates: dict[str, int] = {}
     keepers: dict[str, list[tuple[Payment, Attempt]]] = {}
+    reviewed: set[str] = set()
     for payment in oracle.payments.values():
         for attempt in payment.attempts:
             if attempt.kept:
                 _check_kept(oracle, payment, attempt, history, now, keepers)
             elif attempt.state is AttemptState.GIVEN_BACK:
                 _check_given_back(oracle, payment, attempt, history, now)
+            elif _in_review(payment, attempt):
+                found = oracle.session_of(payment, attempt.number, now)
+                reviewed |= {_name(found)} if found else set()
     for session in sessions:
         if session.paid_at is not None:
-            fate = _fate(oracle, session, keepers.get(_name(session), []), history)
+            name = _name(session)
+            fate = _fate(
+                oracle, session, keepers.get(name, []), history, in_review=name in reviewed
+            )
             fates[fate] = fates.get(fate, 0) + 1
     return fates
 
@@ -76,8 +83,10 @@ def _fate(
     session: Session,
     keepers: list[tuple[Payment, Attempt]],
     history: History,
+    *,
+    in_review: bool,
 ) -> str:
-    """What became of a debit."""
+    """What became of a debit. `in_review`: a person is to look at an attempt that names it, whoever made it."""
     place = attempt_at(session)
     assert place is not None, "every session was opened for an attempt"
     payment = oracle.payments.get(place[0])
@@ -90,10 +99,9 @@ def _fate(
         return "returned by the bank" if session.state is State.AUTO_REVERSED else "given back"
     if keepers:
         return "kept"
-    if payment is not None:
-        attempt = payment.attempt(place[1])
-        if attempt is not None and _in_review(payment, attempt):
-            return "in review"
+    attempt = payment.attempt(place[1]) if payment is not None else None
+    if in_review or (payment and attempt and _in_review(payment, attempt)):
+        return "in review"
     if BY_PANEL in session.extra:
         return "taken at the panel"
     history.violated(
@@ -104,14 +112,3 @@ def _fate(
 
 def _in_review(payment: Payment, attempt: Attempt) -> bool:
     return attempt.state is AttemptState.IN_REVIEW and needs_review(payment)
-
-
-def story(oracle: Oracle, number: int) -> list[str]:
-    """How an attempt of each number of a payment stands, in a line each."""
-    payment = oracle.payments.get(number)
-    if payment is None:
-        return ["no such payment has landed"]
-    return [
-        f"attempt {each.number} at {each.gateway}: {each.state}, claim {each.claim is not None}"
-        for each in (attempt_of(payment, place.number) for place in payment.attempts)
-    ]

@@ -33,6 +33,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._steps_left = STEPS_MAX
         self._interrupt_in = 0
         self._interrupt: Callable[[], None] | None = None
+        self._failure: BaseException | None = None
+        self.set_exception_handler(self._failed)
+
+    def _failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A callback that raises is a mistake of this world's own, and ends it."""
+        if "handle" in context:
+            self._failure = context.get("exception")
 
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
@@ -97,6 +104,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
                     if handle.cancelled():
                         continue
                     handle._run()  # noqa: SLF001 - what a loop does with its handles
+                    if self._failure is not None:
+                        raise self._failure
                     if self._interrupt is not None:
                         self._count_down()
         finally:

@@ -66,6 +66,7 @@ CONFIRMED: Final = {
 REVERSED: Final = {
     Verdict.OK: 0,
     Verdict.ALREADY: -1551,
+    Verdict.SETTLED: -1549,
     Verdict.LATE: -1549,
     Verdict.NOT_PAID: -1552,
 }

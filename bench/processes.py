@@ -166,10 +166,10 @@ def stand_aside() -> None:
 
 
 @contextlib.contextmanager
-def simulator(*options: str) -> Iterator[Program]:
-    """The banks."""
+def simulator(*options: str, config: Path = CONFIG) -> Iterator[Program]:
+    """The banks, with the contracts of that configuration."""
     command = [sys.executable, "-m", "gatewayd", "simulate"]
-    command += ["--config", str(CONFIG), "--listen", "127.0.0.1:0", "--payers", "auto"]
+    command += ["--config", str(config), "--listen", "127.0.0.1:0", "--payers", "auto"]
     with started(
         [*command, *(options or ("--mix", "paid"))], ready=URL, cores=other_cores()
     ) as program:

@@ -47,6 +47,7 @@ class Daemon:
     directory: Path
     banks: str
     port: int
+    config: Path = processes.CONFIG
     process: subprocess.Popen[bytes] | None = None
     starts: list[float] = field(default_factory=list)
     """Seconds from each start to the first answer."""
@@ -57,7 +58,7 @@ class Daemon:
 
     def start(self) -> None:
         config = self.directory / "gatewayd.yaml"
-        text = processes.CONFIG.read_text().replace("http://127.0.0.1:9100", self.banks)
+        text = self.config.read_text().replace("http://127.0.0.1:9100", self.banks)
         text = text.replace("127.0.0.1:8080", f"127.0.0.1:{self.port}")
         text = text.replace("listen:", "internal_listen: 127.0.0.1:0\nlisten:", 1)
         config.write_text(text.replace("var/simulated.db", str(self.directory / "journal.db")))
@@ -107,9 +108,10 @@ class Customer:
         self._bank = Connection(banks.hostname or "", banks.port or 80)
         self._rng = rng
 
-    async def pay(self, order_id: str, amount: int) -> str:
-        """How it ended for the customer."""
-        body = json.dumps({"amount": amount, "order_id": order_id, "return_url": SHOP}).encode()
+    async def pay(self, order_id: str, amount: int, **more: Any) -> str:
+        """How it ended for the customer. `more` is sent along."""
+        plain = {"amount": amount, "order_id": order_id, "return_url": SHOP}
+        body = json.dumps({**plain, **more}).encode()
         headers = {
             "Authorization": f"Bearer {KEY}",
             "Content-Type": "application/json",

@@ -73,6 +73,9 @@ def show(number: Number, journal: Journal = JOURNAL) -> None:
     )
     for reason in summary["reviews"]:
         _CONSOLE.print(f"needs review: {reason}")
+    for each in summary["refunds"]:
+        kind = f" by {each['kind']}" if each["kind"] else ""
+        _CONSOLE.print(f"refund {each['id']}: {each['amount_rial']:,} rial, {each['status']}{kind}")
     if summary["next"]:
         _CONSOLE.print(f"next: {summary['next']} in {_due(summary)}")
     table = Table("version", "time (UTC)", "event", "what")

@@ -21,7 +21,7 @@ from gatewayd.engine.deadlines import Deadlines
 from gatewayd.engine.gateway import GatewaySettings
 from gatewayd.engine.ports import Clock, Log
 from gatewayd.engine.records import ReadRows, Records
-from gatewayd.engine.telling import public_id, tell
+from gatewayd.engine.telling import public_id, refund_id, tell
 from gatewayd.engine.tending import Tending
 from gatewayd.gateways.contract import Reversible
 from gatewayd.routing.router import Router
@@ -109,6 +109,15 @@ class Operating:
             "attempts": [
                 {"number": each.number, "gateway": each.gateway, "state": str(each.state)}
                 for each in payment.attempts
+            ],
+            "refunds": [
+                {
+                    "id": refund_id(payment.number, each.number),
+                    "amount_rial": each.amount,
+                    "status": str(each.status),
+                    "kind": str(each.way) if each.way else None,
+                }
+                for each in payment.refunds
             ],
             "next": _name(action) if action else None,
             "due_ms": action.due_ms if action else None,

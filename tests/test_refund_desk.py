@@ -14,11 +14,10 @@ from typer.testing import CliRunner
 from gatewayd import cli
 from gatewayd.core.terms import Operation
 from gatewayd.engine.operating import Refused
-from gatewayd.engine.reading import MemoryReader
 from gatewayd.io.operator_client import socket_path
 from gatewayd.simulator.faults import Kind
-from gatewayd.web.operators import build_operators_app
 from tests.refund_stage import ask_back, at_rest, goes_wrong, later, made, paid, refund_stage, shown
+from tests.test_internal_faces import operators_app
 from tests.web_stage import Web
 
 IBAN = "IR820540102680020817909002"
@@ -43,9 +42,7 @@ class Desk:
 @asynccontextmanager
 async def desk(where: Path, *gateways: str) -> AsyncIterator[Desk]:
     async with refund_stage(*gateways) as web:
-        reader = MemoryReader(web.disk.store)
-        app = build_operators_app(web.engine.operating, web.engine.refunding, reader.in_review)
-        runner = aiohttp_web.AppRunner(app)
+        runner = aiohttp_web.AppRunner(operators_app(web))
         await runner.setup()
         journal = where / "gatewayd.db"
         await aiohttp_web.UnixSite(runner, str(socket_path(journal))).start()

@@ -21,6 +21,7 @@ import tempfile
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -51,6 +52,8 @@ class Daemon:
     process: subprocess.Popen[bytes] | None = None
     starts: list[float] = field(default_factory=list)
     """Seconds from each start to the first answer."""
+    change: Callable[[str], str] = str
+    """What is made of the configuration's text."""
 
     @property
     def address(self) -> str:
@@ -61,7 +64,8 @@ class Daemon:
         text = self.config.read_text().replace("http://127.0.0.1:9100", self.banks)
         text = text.replace("127.0.0.1:8080", f"127.0.0.1:{self.port}")
         text = text.replace("listen:", "internal_listen: 127.0.0.1:0\nlisten:", 1)
-        config.write_text(text.replace("var/simulated.db", str(self.directory / "journal.db")))
+        text = text.replace("var/simulated.db", str(self.directory / "journal.db"))
+        config.write_text(self.change(text))
         with (self.directory / "daemon.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gatewayd", "run", str(config)],

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.config_text import LIVE_KEY, changed, complaints, read
+from gatewayd.io.config import secrets_of
+from tests.config_text import LIVE_KEY, changed, complaints, read, tree, written
 
 DIGEST = hashlib.sha256(LIVE_KEY.encode()).hexdigest()
 
@@ -56,3 +57,69 @@ def test_a_key_given_by_its_digest_is_recognised_and_not_known() -> None:
 def test_limits_that_leave_no_amount_are_refused(limits: dict[str, int]) -> None:
     (found,) = complaints(changed("shops.0.limits", limits))
     assert found.endswith("shops.0.limits: leave no amount that could be paid")
+
+
+HOOK: dict[str, object] = {
+    "url": "https://shop.example/hooks",
+    "secrets": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
+}
+
+
+def hook_complaints(*receivers: dict[str, object], **shop: object) -> list[str]:
+    data = tree()
+    data["shops"][0] |= {"webhooks": list(receivers), **shop}
+    return [each.partition(": ")[2] for each in complaints(written(data))]
+
+
+@pytest.mark.parametrize(
+    "receiver",
+    [
+        {},
+        {"name": "stock", "events": ["payment.paid", "refund.created"], "test": True},
+        {"url": "https://shop.example:8443/hooks?a=b"},
+        {"secrets": ["whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="]},
+    ],
+)
+def test_receivers_of_the_right_form_are_taken(receiver: dict[str, object]) -> None:
+    assert [] == hook_complaints({**HOOK, **receiver})
+
+
+@pytest.mark.parametrize(
+    ("receiver", "complaint"),
+    [
+        ({"url": "ftp://shop.example/"}, "url: an address such as"),
+        ({"url": "https://user:pw@shop.example/"}, "url: an address such as"),
+        ({"url": "https://shop.example/#x"}, "url: an address such as"),
+        ({"url": "http://shop.example/"}, "url: must begin with https, unless"),
+        ({"url": "https://127.0.0.1/"}, "url: is within our own network"),
+        ({"url": "https://localhost/"}, "url: is within our own network"),
+        ({"secrets": []}, "secrets: at least 1 is wanted"),
+        ({"secrets": ["whsec_MfKQ"]}, "secrets.0: whsec_ and the Base64 of 24 to 64"),
+        ({"secrets": ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]}, "secrets.0: whsec_ and the Base64"),
+        ({"secrets": ["whsec_!!!!9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]}, "secrets.0: whsec_ and the"),
+        ({"events": ["payment.payed"]}, "events.0: one of payment.created, "),
+    ],
+)
+def test_receivers_that_could_not_work_are_refused(
+    receiver: dict[str, object], complaint: str
+) -> None:
+    (found,) = hook_complaints({**HOOK, **receiver})
+    assert found.startswith(f"shops.0.webhooks.0.{complaint}")
+
+
+def test_a_shop_in_the_same_network_may_say_so() -> None:
+    for url in ("http://shop.example/", "http://127.0.0.1:8090/", "https://10.0.0.7/"):
+        assert [] == hook_complaints({**HOOK, "url": url}, private_webhooks=True)
+
+
+def test_receivers_of_a_shop_have_names_of_their_own() -> None:
+    assert ["shops.0.webhooks.1.name: another of its receivers is so"] == [
+        each.replace("webhooks.1: ", "webhooks.1.name: ") for each in hook_complaints(HOOK, HOOK)
+    ]
+
+
+def test_secrets_of_receivers_are_hidden_like_all_others() -> None:
+    data = tree()
+    data["shops"][0]["webhooks"] = [HOOK]
+    known = {secret.reveal() for secret in secrets_of(read(written(data)))}
+    assert "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" in known

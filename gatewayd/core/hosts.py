@@ -43,18 +43,13 @@ def is_loopback(host: str) -> bool:
 
 
 def is_internal(address: str) -> bool:
-    """Whether this address is not one of the public internet's, or stands for one that is not.
-
-    IPv6 addresses that carry an IPv4 address along (mapped, 6to4, Teredo, NAT64) are as internal as that one.
-    """
-    parsed = ip_address(address)
-    if isinstance(parsed, IPv6Address):
-        carried = [parsed.ipv4_mapped, parsed.sixtofour, *(parsed.teredo or ())]
-        if parsed in _NAT64:
-            carried.append(IPv4Address(int(parsed) & 0xFFFF_FFFF))
+    """Whether this address is not one of the public internet's, or carries an IPv4 address along that is not."""
+    at = _behind(address)
+    if isinstance(at, IPv6Address):
+        carried = [at.sixtofour, *(at.teredo or ())]
         if any(each is not None and is_internal(str(each)) for each in carried):
             return True
-    return not parsed.is_global or parsed.is_multicast
+    return not at.is_global or at.is_multicast
 
 
 def is_nobodys(address: str) -> bool:
@@ -62,11 +57,19 @@ def is_nobodys(address: str) -> bool:
 
     Clouds answer for their machines' credentials at link-local addresses.
     """
-    parsed = ip_address(address)
-    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
-    at = mapped or parsed
+    at = _behind(address)
     reserved = at.is_reserved and not at.is_loopback
     return at.is_link_local or at.is_multicast or at.is_unspecified or reserved
+
+
+def _behind(address: str) -> IPv4Address | IPv6Address:
+    """The address; of an IPv6 address that only stands for an IPv4 one (mapped, NAT64), that one."""
+    parsed = ip_address(address)
+    if not isinstance(parsed, IPv6Address):
+        return parsed
+    if parsed in _NAT64:
+        return IPv4Address(int(parsed) & 0xFFFF_FFFF)
+    return parsed.ipv4_mapped or parsed
 
 
 def host(text: str) -> str:

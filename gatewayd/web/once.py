@@ -4,7 +4,7 @@
   or neither. It is kept for seven days.
 * The same key and body again: the same answer, made anew from the payment as it was when the first call's events
   landed. The same key with another body, or for another payment: 422. While the first call runs, others with its key
-  wait for it, a second at most, and are then told so with 409.
+  wait for it, five seconds at most, and are then told so with 409.
 * A refused call has done nothing, and is judged afresh when it comes again.
 * A key belongs to its shop, to one kind of call, and to live or test payments; not to an API key, for a call may be
   repeated after the keys were changed.
@@ -42,7 +42,7 @@ from gatewayd.web.problems import Problem
 from gatewayd.web.shops import Caller
 
 KEY_CHARS_MAX: Final = 255
-WAIT_SECONDS: Final = 1.0
+WAIT_SECONDS: Final = 5.0
 """How long a call waits for another with its key; a refund's bank may take longer than anybody should be held."""
 _PLAIN_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -50,6 +50,7 @@ RUNNING: "web.AppKey[Running]" = web.AppKey("running")
 
 Act = Callable[[], Awaitable[web.Response | Holder]]
 Again = Callable[[Payment], web.Response]
+_End = asyncio.Future[web.Response | None]
 
 
 class Running:
@@ -57,34 +58,41 @@ class Running:
 
     def __init__(self, wait_seconds: float = WAIT_SECONDS) -> None:
         self._wait_seconds = wait_seconds
-        self._ends: dict[str, tuple[Guard, asyncio.Future[None]]] = {}
+        self._ends: dict[str, tuple[Guard, _End]] = {}
 
-    async def others_end(self, guard: Guard) -> bool:
-        """Until no other call with this key runs, whether there was one; Problem 422 for another body, or 409."""
+    async def answer_of_another(self, guard: Guard) -> web.Response | None:
+        """What the call with this key that runs just now will answer; None if none runs, or it came to nothing.
+
+        Problem 422 if it has another body, 409 if it takes too long.
+        """
         if guard.key not in self._ends:
-            return False
+            return None
         loop = asyncio.get_running_loop()
         until = loop.time() + self._wait_seconds
         while (running := self._ends.get(guard.key)) is not None:
-            other, ended = running
+            other, end = running
             if other.detail != guard.detail:
                 raise _reused()
-            await asyncio.wait({ended}, timeout=until - loop.time())
-            if not ended.done():
+            await asyncio.wait({end}, timeout=until - loop.time())
+            if not end.done():
                 detail = "The first call with this Idempotency-Key is still running."
                 raise Problem(409, "idempotency_key_in_use", detail, retry_after_seconds=1)
-        return True
+            answer = end.result()
+            if answer is not None:
+                return answer
+        return None
 
     @contextmanager
-    def one(self, guard: Guard) -> Iterator[None]:
-        """Inside, this is the call that runs; there is no other."""
-        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._ends[guard.key] = guard, ended
+    def one(self, guard: Guard) -> Iterator["_End"]:
+        """Inside, this is the call that runs, and there is no other; what is given takes its answer."""
+        end: _End = asyncio.get_running_loop().create_future()
+        self._ends[guard.key] = guard, end
         try:
-            yield
+            yield end
         finally:
             del self._ends[guard.key]
-            ended.set_result(None)
+            if not end.done():
+                end.set_result(None)
 
 
 async def once(
@@ -96,11 +104,16 @@ async def once(
     refuse; a call that always appends can do without.
     """
     running = request.app[RUNNING]
-    look_first |= await running.others_end(guard)
-    with running.one(guard):
+    same = await running.answer_of_another(guard)
+    if same is not None:
+        return _marked(web.Response(status=same.status, body=same.body, headers=same.headers))
+    with running.one(guard) as end:
         holder = await request.app[PAST].holder(guard.kind, guard.key) if look_first else None
         made = holder or await act()
-    return await _repeated(request, guard, made, again) if isinstance(made, Holder) else made
+        if isinstance(made, Holder):
+            made = await _repeated(request, guard, made, again)
+        end.set_result(made)
+    return made
 
 
 async def _repeated(request: Request, guard: Guard, holder: Holder, again: Again) -> web.Response:
@@ -110,7 +123,10 @@ async def _repeated(request: Request, guard: Guard, holder: Holder, again: Again
     rows = await request.app[PAST].rows(holder.number)
     payment = replay(holder.number, rows[: holder.version])
     assert payment is not None, "a guard lands with its events"
-    answer = again(payment)
+    return _marked(again(payment))
+
+
+def _marked(answer: web.Response) -> web.Response:
     answer.headers["Idempotent-Replayed"] = "true"
     return answer
 

@@ -1,0 +1,233 @@
+"""Webhooks from outside: thousands of them to a bad receiver, while both it and the real daemon are killed.
+
+    python -m bench.webhooks        5,000 webhooks, 30 % failures, two kills of the daemon, four of the receiver
+
+Customers pay until there are enough events; then everything must arrive. The list of events is the witness: every
+event was taken at least once, those of one payment first came in order, and none was taken twice without a cause: the
+death of one of the two in between, or an answer that came later than it is waited for. Exit code 1 if not.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import processes
+from bench.torture import MIX, Daemon, _get, load
+from bench.webhook_receiver import SECRET
+
+QUIET_SECONDS: Final = 120.0
+"""After the last payment, this long at most until everything has arrived."""
+HOOKS: Final = """
+webhooks:
+  timeout_seconds: 2.0
+  retry_seconds: [0.2, 0.4, 0.8, 1.5, 2.0, 2.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0]
+"""
+"""Three days in half a minute."""
+
+
+@dataclass
+class Receiver:
+    """The receiver's process, started again on the same port each time."""
+
+    port: int
+    log: Path
+    fail: float
+    deaths: list[float] = field(default_factory=list)
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Begin to listen."""
+        command = [sys.executable, "-m", "bench.webhook_receiver", str(self.port), str(self.log)]
+        more = ["--fail", str(self.fail), "--seed", str(len(self.deaths))]
+        self.process = subprocess.Popen([*command, *more], cwd=processes.ROOT)
+
+    def kill(self) -> None:
+        """As a crash would."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+        self.deaths.append(time.time())
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What has come so far."""
+        if not self.log.exists():
+            return []
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+
+def events(address: str, known: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
+    """Every event that is not known yet, by the API."""
+    found: list[dict[str, Any]] = []
+    while True:
+        last = found or known
+        after = f"&after={last[-1]['id']}" if last else ""
+        page = _get(f"{address}/v1/events?limit=100{after}")
+        found += page["data"]
+        if not page["has_more"]:
+            return found
+
+
+def judge(
+    told: Sequence[dict[str, Any]], came: Sequence[dict[str, Any]], deaths: Sequence[float]
+) -> list[str]:
+    """What is wrong with what came."""
+    taken: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for line in came:
+        if line["status"] == 200:
+            taken[line["id"]].append(line)
+    wrong = [
+        f"{each['id']} ({each['type']}) never came" for each in told if each["id"] not in taken
+    ]
+    wrong += [f"{name} came and never happened" for name in taken.keys() - {e["id"] for e in told}]
+    in_order: dict[str, list[str]] = defaultdict(list)
+    for each in told:
+        if each["id"] in taken:
+            in_order[each["data"]["id"]].append(each["id"])
+    for payment, names in in_order.items():
+        first = [taken[name][0]["at"] for name in names]
+        if first != sorted(first):
+            wrong.append(f"{payment}: out of order")
+    for name, lines in taken.items():
+        for one, other in pairwise(lines):
+            died = any(one["at"] - 0.5 <= death <= other["at"] for death in deaths)
+            if not (died or one["late"]):
+                wrong.append(f"{name} was taken twice without a cause")
+    return wrong
+
+
+async def run(options: argparse.Namespace, console: Console) -> int:
+    """One run; how much is wrong."""
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        processes.simulator("--mix", MIX, "--seed", "1") as banks,
+    ):
+        receiver = Receiver(processes.free_port(), Path(directory) / "came.jsonl", options.fail)
+        receiver.start()
+        hook = f"http://127.0.0.1:{receiver.port}/hooks"
+        shop = (
+            f"    private_webhooks: true\n    webhooks: [{{url: '{hook}', secrets: [{SECRET}]}}]\n"
+        )
+
+        def change(text: str) -> str:
+            return text.replace("\ngateways:", f"\n{shop}gateways:", 1) + HOOKS
+
+        daemon = Daemon(Path(directory), banks.address, processes.free_port(), change=change)
+        daemon.start()
+        deaths: list[float] = []
+        try:
+            await daemon.up()
+            seen: Counter[str] = Counter()
+            stop = asyncio.Event()
+            began = time.monotonic()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(load(daemon, banks.address, 12, stop, seen))
+                rng = random.Random(options.seed)
+                blows = rng.sample(
+                    ["daemon"] * options.kills + ["receiver"] * options.receiver_kills,
+                    options.kills + options.receiver_kills,
+                )
+                for blow, marker in enumerate(blows, 1):
+                    await _until_came(receiver, options.webhooks * blow // (len(blows) + 2))
+                    if marker == "daemon":
+                        daemon.send(signal.SIGKILL)
+                        daemon.wait()
+                        deaths.append(time.time())
+                        daemon.start()
+                        await daemon.up()
+                    else:
+                        receiver.kill()
+                        await asyncio.sleep(rng.uniform(0.3, 1.5))
+                        receiver.start()
+                told: list[dict[str, Any]] = []
+                while len(told) < options.webhooks:
+                    await asyncio.sleep(1.0)
+                    told += await asyncio.to_thread(events, daemon.address, told)
+                stop.set()
+            told = await _all_came(daemon, receiver)
+            took = time.monotonic() - began
+        finally:
+            daemon.send(signal.SIGTERM)
+            daemon.wait()
+            if receiver.process is not None:
+                receiver.process.terminate()
+                receiver.process.wait()
+        came = receiver.lines()
+        wrong = judge(told, came, [*deaths, *receiver.deaths])
+        _show(console, told, came, wrong, took, (len(deaths), len(receiver.deaths)))
+        return len(wrong)
+
+
+async def _until_came(receiver: Receiver, count: int) -> None:
+    while len(await asyncio.to_thread(receiver.lines)) < count:  # noqa: ASYNC110  # another process
+        await asyncio.sleep(0.3)
+
+
+async def _all_came(daemon: Daemon, receiver: Receiver) -> list[dict[str, Any]]:
+    """Every event, once all of them have come and none was added, or the patience is over."""
+    until = time.monotonic() + QUIET_SECONDS
+    told = await asyncio.to_thread(events, daemon.address)
+    while time.monotonic() < until:
+        await asyncio.sleep(2.0)
+        before, told = told, await asyncio.to_thread(events, daemon.address)
+        taken = {line["id"] for line in receiver.lines() if line["status"] == 200}
+        if len(before) == len(told) and all(each["id"] in taken for each in told):
+            break
+    return told
+
+
+def _show(
+    console: Console,
+    told: Sequence[dict[str, Any]],
+    came: Sequence[dict[str, Any]],
+    wrong: Sequence[str],
+    took: float,
+    kills: tuple[int, int],
+) -> None:
+    good = Counter(line["id"] for line in came if line["status"] == 200)
+    table = Table("what", "count", title="Webhooks to a receiver that fails, is late and is killed")
+    for what, count in (
+        ("events", len(told)),
+        ("payments", len({each["data"]["id"] for each in told})),
+        ("deliveries that the receiver saw", len(came)),
+        ("of these refused by it", sum(line["status"] != 200 for line in came)),
+        ("of these answered too late", sum(line["late"] for line in came)),
+        ("events taken at least once", len(good)),
+        ("events taken more than once, with a cause", sum(n > 1 for n in good.values())),
+        ("kills of the daemon, of the receiver", f"{kills[0]}, {kills[1]}"),
+        ("seconds", round(took)),
+        ("wrong", len(wrong)),
+    ):
+        table.add_row(what, str(count))
+    console.print(table)
+    for line in wrong[:20]:
+        console.print(line)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--webhooks", type=int, default=5_000)
+    parser.add_argument("--fail", type=float, default=0.3)
+    parser.add_argument("--kills", type=int, default=2, help="of the daemon")
+    parser.add_argument("--receiver-kills", type=int, default=4)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    sys.exit(1 if asyncio.run(run(options, Console())) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import pytest
 
+from gatewayd.core.delivery import Changes, Delivery, Standing
 from gatewayd.engine.ids import EPOCH_MS
 from gatewayd.engine.reading import MemoryReader, Reader
 from gatewayd.io.sqlite_reader import SqliteReader
@@ -277,6 +278,51 @@ async def test_notices_are_numbered_in_order_and_read_in_pages(kept: Kept) -> No
     assert [Told(3, 7, paid)] == await kept.reader.notices(2, None, 2)
     assert [Told(1, 7, main), Told(3, 7, paid)] == await kept.reader.notices(0, "main", 9)
     assert [] == await kept.reader.notices(2, "other", 9)
+
+
+# --- what became of webhooks
+
+
+def delivery(seq: int, tries: int = 0) -> Delivery:
+    return Delivery(seq, 7, seq, "payment.paid", NOW_MS, NOW_MS + 5, tries, NOW_MS)
+
+
+async def test_a_new_receiver_begins_where_it_is_first_named_and_stays_there(kept: Kept) -> None:
+    notice = Notice(1, "main", "payment.paid", NOW_MS)
+    kept.store.write([append(7, 1, notices=[notice])])
+    first = kept.store.take_receivers(["main/a"])
+    assert [(Standing(name="main/a", cursor=1), [])] == first
+    kept.store.write([append(7, 2, notices=[notice])])
+    assert [*first, (Standing(name="main/b", cursor=2), [])] == kept.store.take_receivers(
+        ["main/a", "main/b"]
+    )
+
+
+async def test_what_became_of_webhooks_is_found_by_the_next_process(kept: Kept) -> None:
+    kept.store.take_receivers(["main/a", "main/b"])
+    failing = Standing(name="main/a", cursor=3, failing_since_ms=NOW_MS)
+    disabled = Standing(name="main/b", cursor=9, disabled_ms=NOW_MS, why="gone")
+    kept.store.write(
+        [],
+        Searches(
+            posting=(
+                Changes(failing, (delivery(1), delivery(2), delivery(3)), ()),
+                Changes(disabled, (), ()),
+            )
+        ),
+    )
+    kept.store.write([], Searches(posting=(Changes(failing, (delivery(2, tries=1),), (1, 3)),)))
+    assert [(disabled, []), (failing, [delivery(2, tries=1)])] == kept.reopened().take_receivers(
+        ["main/b", "main/a"]
+    )
+
+
+async def test_a_receiver_that_is_not_named_any_more_is_forgotten(kept: Kept) -> None:
+    kept.store.take_receivers(["main/a"])
+    moved = Standing(name="main/a", cursor=5)
+    kept.store.write([], Searches(posting=(Changes(moved, (delivery(4),), ()),)))
+    kept.store.take_receivers([])
+    assert [(Standing(name="main/a", cursor=0), [])] == kept.store.take_receivers(["main/a"])
 
 
 # --- search columns

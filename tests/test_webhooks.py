@@ -6,12 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from gatewayd.core.secret import Secret
 from gatewayd.core.signing import signatures
 from gatewayd.engine.operating import Refused
 from gatewayd.engine.posting import Posting
+from gatewayd.engine.reading import MemoryReader
+from gatewayd.web.operators import build_operators_app
 from gatewayd.web.ports import PAST
 from tests.hook_stage import (
     HOOK_SECRET,
@@ -334,3 +337,33 @@ def test_a_body_that_was_changed_on_its_way_is_seen() -> None:
     headers = {"webhook-id": "evt_1", "webhook-timestamp": str(now), "webhook-signature": header}
     with pytest.raises(WebhookVerificationError):
         webhook.verify(b"{ }", headers)
+
+
+async def test_operators_order_over_their_socket(there: Hooks) -> None:
+    async with hook_stage(receiver(there.url)) as web:
+        posting = Posting(web.engine.outbox, web.app[PAST].notices, web.log)
+        reader = MemoryReader(web.disk.store)
+        app = build_operators_app(
+            web.engine.operating, web.engine.refunding, posting, reader.in_review
+        )
+        await web.create()
+        await there.until(lambda: len(there.taken) == 1)
+        event = there.taken[0]["id"]
+        async with TestClient(TestServer(app)) as client:
+
+            async def order(path: str, **words: str) -> tuple[int, str]:
+                async with client.post(f"/webhooks/{path}", json={"by": "sara", **words}) as reply:
+                    document = await reply.json(content_type=None)
+                    return reply.status, document.get("said", document.get("detail"))
+
+            assert (200, f"{event} goes to demo/main") == await order("resend", event=event)
+            await there.until(lambda: len(there.taken) == 2)
+            done = await order("demo/main/replay", after="beginning")
+            assert (200, "everything after the beginning goes to demo/main again") == done
+            await there.until(lambda: len(there.taken) == 3)
+            assert 200 == (await order("demo/main/enable"))[0]
+            assert (409, "there is no receiver 'demo/x'") == await order("demo/x/enable")
+            assert 422 == (await order("resend"))[0]
+            async with client.get("/webhooks") as reply:
+                (row,) = await reply.json()
+            assert ("demo/main", "ok") == (row["receiver"], row["state"])

@@ -65,9 +65,20 @@ def gateways_table() -> str:
     return "\n".join(lines)
 
 
+def routing_table() -> str:
+    """What `bench.routing` measured at five payments a second, and what it is held to, as it wrote it."""
+    text = (README.parent / "bench" / "results" / "routing.md").read_text()
+    _, _, rest = text.partition("### Gaps at 5 payments a second\n\n")
+    table, _, _ = rest.partition("\n### ")
+    if not table:
+        raise ValueError("bench/results/routing.md has no table for five payments a second")
+    return table.strip()
+
+
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "states": states_table,
     "gateways": gateways_table,
+    "routing": routing_table,
 }
 
 

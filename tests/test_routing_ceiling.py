@@ -106,3 +106,12 @@ def test_a_restart_keeps_what_was_learnt_about_capacity() -> None:
     again = Ceiling()
     again.load(ceiling.dump())
     assert (ceiling.cap, ceiling.tested) == (again.cap, again.tested)
+
+
+def test_a_capacity_that_the_loads_show_is_the_limit_at_once() -> None:
+    ceiling = Ceiling()
+    ceiling.held(10.0, 3.0, 1.0, fine=1.0)
+    ceiling.find(2.0)
+    assert (2.0, 2.0, 2.0 * BELOW) == (ceiling.cap, ceiling.tested, ceiling.limit())
+    ceiling.find(2.5)
+    assert 2.0 == ceiling.cap

@@ -25,7 +25,7 @@ TO_USUAL: Final = 0.5
 LIKELY: Final = 0.5
 """From this chance on it is taken to be as usual."""
 NEAR: Final = 0.04
-"""A level this near to the usual one is no fall."""
+"""A level this near to the usual one, or above it, is no fall."""
 DOUBT_SECONDS: Final = 65.0
 """What was doubted within a minute after it began does not count as usual."""
 YOUNG: Final = 100.0
@@ -63,7 +63,7 @@ class Belief:
         self.deviation = 0.1
         """Of the level now; what may have changed in the last minutes unseen is left out."""
         self.fine = 1.0
-        """The chance that it is as usual, or near."""
+        """The chance that it is as usual, near or better."""
         self.left = 1.0
         """If it is not, the part of the usual that is left."""
         self.fallen_load = 0.0
@@ -78,7 +78,7 @@ class Belief:
     def follow(self, now: float, window: Sequence[Evidence], usual: float, weight: float) -> None:
         """Works out the state at `now`; `usual` is the usual level, known as from `weight` payments."""
         self.usual = usual
-        near = [0] + [i + 1 for i, level in enumerate(LEVELS) if abs(level - usual) <= NEAR]
+        near = [0] + [i + 1 for i, level in enumerate(LEVELS) if level >= usual - NEAR]
         state, at = self._before, self._before_at
         self._fine_at = []
         self.fallen_at = math.inf
@@ -118,18 +118,24 @@ class Belief:
         second = (1.0 - doubt) * (usual * usual + usual * (1.0 - usual) / weight) + doubt * square
         self.deviation = math.sqrt(max(0.0, second - self.mean * self.mean))
 
-    def learn(self, at: float, tried: float, good: float) -> None:
+    def learn(self, at: float, tried: float, good: float) -> float:
         """Payments of `at` count for the usual level, as far as it was usual then and in the minute after.
 
-        The first payments of a fall still looked usual; what was put down to our own load does not count.
+        The first payments of a fall still looked usual; what was put down to our own load does not count. Returns the
+        part of them that counts.
         """
         begin, end = self._forgiven
         if begin <= at < end:
-            return
+            return 0.0
         later = [fine for when, fine in self._fine_at if 0.0 <= when - at <= DOUBT_SECONDS]
         fine = max(min(later, default=self.fine), 1.0 - self.known / YOUNG)
         self.known += fine * tried
         self.good += fine * good
+        return fine
+
+    def correct(self, level: float) -> None:
+        """What was learnt while more was sent than the gateway can carry is not its usual level: this is."""
+        self.good = level * self.known
 
     def absorb(self, evidence: Evidence) -> None:
         """Evidence leaves the window."""

@@ -111,6 +111,13 @@ class Ceiling:
             self.cap = None
             self._judged = True
 
+    def find(self, capacity: float) -> None:
+        """What happened under different loads shows this capacity."""
+        if self.cap is None or capacity < self.cap:
+            self.cap = capacity
+            self._judged = True
+        self.tested = min(self.tested, self.cap)
+
     def dump(self) -> dict[str, Any]:
         """What a restart should know."""
         return {"tested": self.tested, "cap": self.cap, "hits": self._hits}

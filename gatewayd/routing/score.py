@@ -14,6 +14,7 @@ from gatewayd.routing import delays
 from gatewayd.routing.belief import LIKELY, YOUNG, Belief, Evidence
 from gatewayd.routing.ceiling import Ceiling
 from gatewayd.routing.delays import Delays
+from gatewayd.routing.load import Load
 from gatewayd.routing.window import BUCKET_SECONDS, Bucket, Window
 
 RETURNS_USUAL: Final = 0.88
@@ -70,6 +71,7 @@ class Score:
         self.taken = Belief()
         self.delays = Delays()
         self.ceiling = Ceiling()
+        self.by_load = Load()
         self.value = RETURNS_USUAL * TAKEN_USUAL
         self.deviation = 0.1
         self.rate = 0.0
@@ -77,6 +79,7 @@ class Score:
         self.curve: list[float] = []
         self._stepped_at: float | None = None
         self._learnt = -1
+        self._capacity: tuple[float, float] | None = None
 
     def step(self, now: float, pool: Pool, shape: list[float]) -> list[int]:
         """Works everything out at `now`; returns the return times that left the window."""
@@ -86,7 +89,7 @@ class Score:
         learnt = self._absorb(left)
         if left or not self.curve:
             self.curve = delays.curve(self.delays.shape(shape, delays.POOL_WEIGHT))
-        self._learn(now, seconds)
+        self._learn(now, seconds, pool.load_buckets)
         returns, taken = gather(
             self.window, now, self.curve, 0.0 if pool.timed else RIPE_SECONDS, pool.load_buckets
         )
@@ -112,6 +115,7 @@ class Score:
             "taken": self.taken.dump(),
             "delays": self.delays.dump(),
             "ceiling": self.ceiling.dump(),
+            "load": self.by_load.dump(),
         }
 
     def load(self, now: float, dump: Mapping[str, Any], elapsed: float) -> None:
@@ -121,6 +125,8 @@ class Score:
             signal.fade(elapsed)
         self.delays.load(dump["delays"])
         self.ceiling.load(dump["ceiling"])
+        self.by_load.load(dump.get("load", ()))
+        self.by_load.fade(elapsed)
         self._sum_up()
 
     def _sum_up(self) -> None:
@@ -149,11 +155,13 @@ class Score:
         self.delays.learn(learnt)
         return learnt
 
-    def _learn(self, now: float, seconds: float) -> None:
+    def _learn(self, now: float, seconds: float, over: int) -> None:
         """Payments that are old enough to be known for the most part count for the usual levels."""
         self.returns.fade(seconds)
         self.taken.fade(seconds)
+        self.by_load.fade(seconds)
         until = int((now - LEARNT_SECONDS) // BUCKET_SECONDS)
+        learnt = False
         for bucket in self.window.buckets:
             if bucket.index >= until:
                 break
@@ -161,8 +169,29 @@ class Score:
                 at = bucket.index * BUCKET_SECONDS
                 ripe = delays.ripe(self.curve, now - at - BUCKET_SECONDS / 2)
                 self.returns.learn(at, bucket.started * ripe, bucket.returned)
-                self.taken.learn(at, bucket.paid + bucket.failed, bucket.paid)
+                tried = bucket.paid + bucket.failed
+                usual = self.taken.learn(at, tried, bucket.paid)
+                load = self._load_at(bucket.index, over)
+                self.by_load.learn(load, usual * tried, usual * bucket.paid)
                 self._learnt = bucket.index
+                learnt = True
+        if learnt:
+            self._capacity = self.by_load.capacity()
+        if self._capacity is not None:
+            capacity, level = self._capacity
+            self.ceiling.find(capacity)
+            self.taken.correct(level)
+
+    def _load_at(self, index: int, over: int) -> float:
+        """Payments per second that were sent there in the `over` buckets up to this one."""
+        begun = sum(
+            [
+                bucket.started
+                for bucket in self.window.buckets
+                if index - over < bucket.index <= index
+            ]
+        )
+        return begun / (over * BUCKET_SECONDS)
 
     def _follow(
         self,

@@ -23,7 +23,6 @@ SEED: Final = 1
 """The router that is tried out throws dice of its own; the same every time, so that two runs agree."""
 STEEP: Final = 8
 """Shares in proportion to the score itself are nearly equal: scores differ by a few points."""
-_CONSOLE: Final = Console(highlight=False, markup=False)
 
 
 def replay(
@@ -69,22 +68,23 @@ def _ways(limits: Mapping[str, Limits], settings: RoutingSettings) -> dict[str, 
 
 
 def _show(found: Replayed) -> None:
+    console = Console(highlight=False, markup=False)
     left_out = (
         f"{found.no_choice} without a choice, {found.too_young} too young, {found.untold} from before"
         " draws were journaled with what they were made from"
     )
-    _CONSOLE.print(f"{found.draws} draws; left out: {left_out}")
+    console.print(f"{found.draws} draws; left out: {left_out}")
     known = [each for each in found.estimates.values() if each is not None]
     if not known:
-        _CONSOLE.print("no draws to learn from")
+        console.print("no draws to learn from")
         return
     table = Table("drawn by", "paid", "against what was done", "effective draws", "verdict")
     done = known[0].paid - known[0].gain
     table.add_row("what was done", f"{done:.2%}", "", str(known[0].draws), "")
     for name, estimate in found.estimates.items():
         table.add_row(name, *_cells(estimate))
-    _CONSOLE.print(table)
-    _CONSOLE.print(
+    console.print(table)
+    console.print(
         "Each ± is half of a 95 % interval. A way that sends many more payments to a bank than it had is not seen to"
         " overload it."
     )

@@ -158,9 +158,10 @@ class Acting:
         reason = review_of(event, gateway.traits)
         if reason:
             events.append(ev.ReviewRaised(at_ms=event.at_ms, reason=reason))
-        after = attempt_of(apply(payment, event), attempt)
-        proven = after.state is State.VERIFIED and not after.captured
-        settles = proven and not payment.stopping and not payment.waits
+        settles = False
+        if ours.settles and not payment.stopping and not payment.waits:
+            after = attempt_of(apply(payment, event), attempt)
+            settles = after.state is State.VERIFIED and not after.captured
         if settles:
             events.append(ev.SettleRequested(at_ms=event.at_ms, attempt=attempt))
         releases = reference_of(ours, gateway) if isinstance(event, ev.VerifyRefused) else ()

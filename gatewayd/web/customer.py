@@ -6,6 +6,7 @@ nothing. What a view becomes stands in `show`.
 
 import asyncio
 from collections.abc import Coroutine
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -25,7 +26,7 @@ from gatewayd.engine.views import (
 from gatewayd.web.asked import Request
 from gatewayd.web.facade.callbacks import callback_url
 from gatewayd.web.facade.desk import DESK
-from gatewayd.web.pages import HEADERS, asset, no_icon, page
+from gatewayd.web.pages import HEADERS, asset, hand_over_page, no_icon, page
 from gatewayd.web.ports import ADMISSION, ENGINE, REGISTERED, SERVICE, SHOPS, TALLY, TURNSTILE
 from gatewayd.web.returned_fields import read_fields
 from gatewayd.web.shops import shop_url
@@ -164,7 +165,7 @@ def show(request: Request, view: View) -> web.StreamResponse:
     common: dict[str, Any] = {
         "locale": payment.locale,
         "payment": payment,
-        "title": shop.title or urlsplit(payment.return_url).hostname or "",
+        "title": shop.title or _host_of(payment.return_url),
     }
     if isinstance(view, HandOver):
         elsewhere = request.app[REGISTERED].elsewhere(request, view)
@@ -185,8 +186,17 @@ def show(request: Request, view: View) -> web.StreamResponse:
 def _hand_over(attempt: Attempt, common: dict[str, Any]) -> web.Response:
     redirect = attempt.redirect
     assert redirect is not None, "only what has a token is handed over"
-    host = urlsplit(redirect.url).hostname or ""
-    return page("handover", redirect=redirect, bank_host=host, **common)
+    return hand_over_page(redirect, bank_host=_host_of(redirect.url), **common)
+
+
+def _host_of(url: str) -> str:
+    end = url.find("/", len("https://"))
+    return _host_in(url if end < 0 else url[:end])
+
+
+@lru_cache(maxsize=512)  # shops and banks have few
+def _host_in(origin: str) -> str:
+    return urlsplit(origin).hostname or ""
 
 
 def _go(location: str) -> web.Response:

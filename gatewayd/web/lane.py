@@ -21,15 +21,15 @@ import httptools
 from aiohttp import web
 from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.web_protocol import RequestHandler
-from multidict import CIMultiDict
+from multidict import CIMultiDict, istr
 
 from gatewayd.web.asked import Asked
 
 LANE_BYTES_MAX: Final = 8_190
 """Of head and body together: what passes here passes every limit of aiohttp's parser on lines and fields."""
 HEADERS_MAX: Final = 64
-_NOT_PLAIN: Final = frozenset(
-    {b"transfer-encoding", b"expect", b"content-encoding", b"upgrade", b"trailer"}
+_NOT_PLAIN: Final = tuple(
+    map(istr, ("Transfer-Encoding", "Expect", "Content-Encoding", "Upgrade", "Trailer"))
 )
 _PATH: Final = re.compile(r"/[A-Za-z0-9/._~-]*\Z")
 """A path that means what it says: nothing to decode."""
@@ -60,7 +60,7 @@ class Lane:
                 self._fixed[method, path] = path, handler
         self._parser = httptools.HttpRequestParser(self)
         self._url = b""
-        self._raw: list[tuple[bytes, bytes]] = []
+        self._headers = CIMultiDict[str]()
         self._body = b""
         self._messages = 0
         self._complete = self._keeps = False
@@ -69,7 +69,7 @@ class Lane:
         """The request that these bytes are and its handler; else whether they are one whole request at least."""
         if len(data) > LANE_BYTES_MAX:
             return False
-        self._url, self._raw, self._body = b"", [], b""
+        self._url, self._headers, self._body = b"", CIMultiDict(), b""
         self._messages, self._complete = 0, False
         parser = self._parser
         try:
@@ -79,7 +79,7 @@ class Lane:
         if not self._complete or self._messages != 1 or not self._keeps:
             self._parser = httptools.HttpRequestParser(self)
             return False
-        if parser.get_http_version() != "1.1" or len(self._raw) > HEADERS_MAX:
+        if parser.get_http_version() != "1.1" or len(self._headers) > HEADERS_MAX:
             return False
         return self._addressed(parser.get_method().decode(), remote) or True
 
@@ -99,11 +99,10 @@ class Lane:
             match_info = {name: last}
         if not (raw_path.isascii() and _PATH.match(path)):
             return None
-        headers = CIMultiDict[str]()
-        for name_bytes, value in self._raw:
-            if name_bytes.lower() in _NOT_PLAIN:
+        headers = self._headers
+        for special in _NOT_PLAIN:
+            if special in headers:
                 return None
-            headers.add(name_bytes.decode("latin-1"), value.decode("utf-8", "surrogateescape"))
         asked = Asked(
             self._app,
             method=method,
@@ -125,7 +124,7 @@ class Lane:
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._raw.append((name, value))
+        self._headers.add(name.decode("latin-1"), value.decode("utf-8", "surrogateescape"))
 
     def on_body(self, body: bytes) -> None:
         self._body += body

@@ -14,6 +14,7 @@ from gatewayd.core.signing import signatures
 from gatewayd.engine.operating import Refused
 from gatewayd.engine.posting import Posting
 from gatewayd.engine.reading import MemoryReader
+from gatewayd.journal.store import Told, TooSlow
 from gatewayd.web.operators import build_operators_app
 from gatewayd.web.ports import PAST
 from tests.hook_stage import (
@@ -367,3 +368,22 @@ async def test_operators_order_over_their_socket(there: Hooks) -> None:
             async with client.get("/webhooks") as reply:
                 (row,) = await reply.json()
             assert ("demo/main", "ok") == (row["receiver"], row["state"])
+
+
+async def test_a_journal_that_cannot_be_read_for_a_moment_stops_neither_payments_nor_webhooks(
+    there: Hooks,
+) -> None:
+    async with hook_stage(receiver(there.url)) as web:
+        outbox = outbox_of(web)
+        working = outbox._notices
+
+        async def broken(after: int, whose: str | None, limit: int) -> list[Told]:
+            raise TooSlow("a reading took longer than 2 s")
+
+        outbox._notices = broken
+        await web.create()
+        while not web.log.of("news not read"):  # noqa: ASYNC110  # as above
+            await asyncio.sleep(0)
+        outbox._notices = working
+        pass_time(web, 1)
+        await there.until(lambda: len(there.taken) == 1)

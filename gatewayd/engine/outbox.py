@@ -27,7 +27,7 @@ from gatewayd.engine.ports import Log
 from gatewayd.engine.pump import Pump
 from gatewayd.engine.records import ReadRows
 from gatewayd.journal.journal import replay, side
-from gatewayd.journal.store import Notice, Told, TooSlow
+from gatewayd.journal.store import Notice, Told
 
 READ_MAX: Final = 200
 """News read at once for one receiver."""
@@ -244,8 +244,9 @@ class Outbox:
             address = self._addresses[receiver.name]
             try:
                 told = await self._notices(cursor, address.whose, room)
-            except TooSlow as error:
-                self._log.warning("news not read", receiver=receiver.name, error=str(error))
+            except Exception as error:  # noqa: BLE001 - payments go on, and so do the other receivers
+                fault = f"{type(error).__name__}: {error}"
+                self._log.error("news not read", receiver=receiver.name, error=fault)
                 self._unread[receiver] = None
                 continue
             if receiver.cursor != cursor:  # it was told to begin again elsewhere

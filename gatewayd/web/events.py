@@ -16,7 +16,7 @@ from gatewayd.core.settings import Scope
 from gatewayd.engine.event_ids import event_id, place_of
 from gatewayd.engine.links import Links
 from gatewayd.journal.journal import replay, side
-from gatewayd.journal.store import Told
+from gatewayd.journal.store import Told, TooSlow
 from gatewayd.web.bodies import read_object
 from gatewayd.web.lists import read_limit
 from gatewayd.web.ports import ENGINE, PAST, SERVICE, SHOPS
@@ -34,7 +34,11 @@ async def list_events(request: web.Request) -> web.Response:
     past, links = request.app[PAST], request.app[ENGINE].links
     after = request.query.get("after")
     seq = (await told_of(request, whose, after, "after")).seq if after is not None else 0
-    found = await past.notices(seq, whose, limit + 1)
+    try:
+        found = await past.notices(seq, whose, limit + 1)
+    except TooSlow:
+        detail = "The journal is busy; ask again, for fewer at once."
+        raise Problem(503, "too_slow", detail, retry_after_seconds=1) from None
     data = [event_object(told, await _as_of(request, told), links) for told in found[:limit]]
     return json_answer(
         {"object": "list", "data": data, "has_more": len(found) > limit, "url": "/v1/events"}

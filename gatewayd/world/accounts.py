@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gatewayd.core.payment import Attempt, Payment
+from gatewayd.core.refunds import RefundState
 from gatewayd.core.states import State as AttemptState
 from gatewayd.core.status import needs_review
 from gatewayd.simulator.bank import Session, State
@@ -61,11 +62,29 @@ def _check_kept(
     keepers: dict[str, list[tuple[Payment, Attempt]]],
 ) -> None:
     session = oracle.session_of(payment, attempt.number, now)
+    _check_refunds(payment, session, history)
     wrong = oracle.wrong_at_bank(payment, attempt, now)
-    if wrong:
+    if wrong and not (payment.refunds and session is not None and session.reversed):
         history.violated("books", payment.number, f"kept, but the bank's book says: {wrong}")
     if session is not None:
         keepers.setdefault(_name(session), []).append((payment, attempt))
+
+
+def _check_refunds(payment: Payment, session: Session | None, history: History) -> None:
+    """The bank gave back what went back by the journal, and besides only what a person is told to look for there."""
+    done = sum(r.amount for r in payment.refunds if r.state is RefundState.SUCCEEDED)
+    maybe = sum(r.amount for r in payment.refunds if r.state is RefundState.MANUAL and r.maybe_done)
+    back = _given_back(session, payment) if session is not None else 0
+    if not done <= back <= done + maybe:
+        history.violated(
+            "refunds",
+            payment.number,
+            f"{done} rial went back by the journal, {back} by the bank; {maybe} may have",
+        )
+
+
+def _given_back(session: Session, payment: Payment) -> int:
+    return payment.amount if session.reversed else session.refunded
 
 
 def _check_given_back(
@@ -93,8 +112,10 @@ def _fate(
     number = place[0]
     if len(keepers) > 1:
         history.violated("kept twice", number, f"one debit is kept by {len(keepers)} attempts")
+    if keepers and session.refunded and _is_refunded(keepers[0][0]):
+        return "refunded" if _went_back(session) else "refunded in part"
     if _went_back(session):
-        if keepers:
+        if keepers and not _is_refunded(keepers[0][0]):
             history.violated("books", number, "kept, but the bank gave it back")
         return "returned by the bank" if session.state is State.AUTO_REVERSED else "given back"
     if keepers:
@@ -108,6 +129,11 @@ def _fate(
         "books", number, f"{session.driver} has {session.amount} rial, {session.state}, of nobody's"
     )
     return "lost"
+
+
+def _is_refunded(payment: Payment) -> bool:
+    """Whether money of it may have gone back on its shop's order; how much, was compared."""
+    return any(refund.live for refund in payment.refunds)
 
 
 def _in_review(payment: Payment, attempt: Attempt) -> bool:

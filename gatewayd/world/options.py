@@ -121,6 +121,8 @@ class Options:
     shop_polls: float = 0.15
     shop_repeats: float = 0.06
     """Creates the same order twice at the same time."""
+    shop_refunds: float = 0.2
+    """Asks for what was paid back: all of it, parts, too much, several times over, twice with one key."""
 
     @classmethod
     def calm(cls, **more: float) -> Self:

@@ -14,6 +14,7 @@ from gatewayd.core.money import Currency
 from gatewayd.core.payment import Attempt, Payment
 from gatewayd.engine.cashier import Draft
 from gatewayd.engine.engine import Engine
+from gatewayd.engine.refunding import Wanted
 from gatewayd.engine.views import (
     Back,
     Choice,
@@ -129,6 +130,8 @@ class Person:
         if self._does("second_tab"):
             self._town.send_out(self._second_tab(number))
         await self._visit(number)
+        if self._does("shop_refunds"):
+            self._town.send_out(self._ask_back(number))
         if self._happens(0.15):  # the shop lets him try the same order once more
             again = await self._create(shop, order_id, "again")
             if again is not None:
@@ -191,6 +194,30 @@ class Person:
             return self._told(number, found)
 
         await self._asked(cancel, tries=2)
+
+    async def _ask_back(self, number: int) -> None:
+        """All of it, or parts, each with a key of its own; some too much, some twice at once."""
+        await self._sleep(0.0, 60.0 if self._happens(0.6) else 3_000.0)
+        for place in range(self._dice.choice((1, 1, 2, 3))):
+            parts = (None, 20_000, 40_000, 100_000, 150_000, 10_000_000)
+            wanted = Wanted(amount=self._dice.choice(parts), key="k1")
+            key = Guard(
+                kind=GuardKind.IDEMPOTENCY, key=f"{number}|refund|{place}", detail=f"{wanted}"
+            )
+
+            async def ask(engine: Engine, wanted: Wanted = wanted, key: Guard = key) -> object:
+                if self._town.machine.store.holder(key.kind, key.key) is not None:
+                    return None  # asked before, without an answer: the first one counts
+                made = await engine.refunding.create(number, wanted, key)
+                self._town.history.count(f"refund {type(made).__name__}")
+                return made
+
+            asking = [self._asked(ask, tries=SHOP_TRIES_MAX)]
+            if self._happens(0.2):
+                asking.append(self._asked(ask, tries=SHOP_TRIES_MAX))
+            await asyncio.gather(*asking)
+            if self._happens(0.5):
+                await self._sleep(0.0, 300.0)
 
     def _told(self, number: int, payment: Payment | None) -> Payment | None:
         """The shop is told of a payment that it knows."""

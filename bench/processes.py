@@ -212,9 +212,10 @@ def daemon(
 
 
 @contextlib.contextmanager
-def empty_server() -> Iterator[Program]:
-    """aiohttp answering an empty GET: the unit that a payment's cost is told in."""
-    with started([sys.executable, "-m", "bench.empty"], ready=URL, cores=server_cores()) as program:
+def empty_server(*, aside: bool = False) -> Iterator[Program]:
+    """aiohttp answering an empty GET: the unit that a payment's cost is told in. `aside`: behind what is measured."""
+    cores = other_cores() if aside else server_cores()
+    with started([sys.executable, "-m", "bench.empty"], ready=URL, cores=cores) as program:
         yield program
 
 

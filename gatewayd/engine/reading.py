@@ -1,5 +1,6 @@
 """What can be read of a journal while it is written: the port, and its fulfilment on a store in memory."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from gatewayd.journal.memory import MemoryStore
@@ -11,6 +12,9 @@ class Reader(Protocol):
 
     async def rows(self, number: int) -> list[Row]:
         """The events of one payment, oldest first; empty if there is none."""
+
+    async def rows_of(self, numbers: Sequence[int]) -> dict[int, list[Row]]:
+        """The events of several payments, oldest first; those that there are none of are left out."""
 
     async def find(
         self,
@@ -54,6 +58,10 @@ class MemoryReader:
     async def rows(self, number: int) -> list[Row]:
         """See `Reader.rows`."""
         return self._store.read(number)
+
+    async def rows_of(self, numbers: Sequence[int]) -> dict[int, list[Row]]:
+        """See `Reader.rows_of`."""
+        return {number: rows for number in numbers if (rows := self._store.read(number))}
 
     async def find(
         self,

@@ -5,7 +5,7 @@ crash could take back.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from gatewayd.core.events import Event
@@ -14,6 +14,7 @@ from gatewayd.journal.journal import Journal, Ticket, replay
 from gatewayd.journal.store import Guard, Holder, Row
 
 ReadRows = Callable[[int], Awaitable[list[Row]]]
+ReadRowsOf = Callable[[Sequence[int]], Awaitable[Mapping[int, list[Row]]]]
 
 
 class Records:
@@ -67,6 +68,17 @@ class Records:
         if payment is not None:
             return payment
         return replay(number, await self._read_rows(number))
+
+    async def look_at(self, numbers: Sequence[int], read: ReadRowsOf) -> list[Payment]:
+        """The same for several, in this order; what is not in memory is read in one go."""
+        for number in numbers:
+            await self.landed(number)
+        found = {number: self.journal.get(number) for number in numbers}
+        absent = [number for number, payment in found.items() if payment is None]
+        if absent:
+            rows = await read(absent)
+            found |= {number: replay(number, rows.get(number, ())) for number in absent}
+        return [payment for payment in found.values() if payment is not None]
 
     def get(self, number: int) -> Payment:
         """A payment that is being held."""

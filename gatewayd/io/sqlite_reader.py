@@ -11,17 +11,18 @@ Rules:
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 import aiosqlite
+import orjson
 
 from gatewayd.engine.ids import number_floor
 from gatewayd.io.sqlite_schema import BUSY_SECONDS, address
-from gatewayd.io.sqlite_store import ROWS_OF_ONE
+from gatewayd.io.sqlite_store import ROWS_OF_ONE, ROWS_OF_SOME, by_payment
 from gatewayd.journal.store import Counts, Guard, GuardKind, Holder, Notice, Row, Told, TooSlow
 
 CONNECTIONS: Final = 2
@@ -104,6 +105,11 @@ class SqliteReader:
     async def rows(self, number: int) -> list[Row]:
         """See `Reader.rows`."""
         return [Row(*row[:6]) for row in await self._fetch(ROWS_OF_ONE, number)]
+
+    async def rows_of(self, numbers: Sequence[int]) -> dict[int, list[Row]]:
+        """See `Reader.rows_of`."""
+        found = await self._fetch(ROWS_OF_SOME, orjson.dumps(numbers).decode())
+        return dict(by_payment(found))
 
     async def holder(self, kind: GuardKind, key: str) -> Holder | None:
         """See `Reader.holder`."""

@@ -86,6 +86,8 @@ ROWS: Final = (
 )
 """The fields of a `Row`, and the payment's number."""
 ROWS_OF_ONE: Final = f"{ROWS} WHERE e.number = ? ORDER BY e.version"
+_OF_SOME = " WHERE e.number IN (SELECT value FROM json_each(?))"
+ROWS_OF_SOME: Final = f"{ROWS}{_OF_SOME} ORDER BY e.number, e.version"
 _OF_OPEN = " WHERE e.number IN (SELECT number FROM payments WHERE is_open = 1)"
 OPEN_ROWS: Final = f"{ROWS}{_OF_OPEN} ORDER BY e.number, e.version"
 _LAST_ROWS = (

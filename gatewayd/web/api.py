@@ -250,8 +250,8 @@ async def list_payments(request: Request) -> web.Response:
         detail = "This takes too long to find; narrow it by order_id or by created_from."
         raise Problem(503, "too_slow", detail, retry_after_seconds=RETRY_AFTER_SECONDS) from None
     engine = request.app[ENGINE]
-    found = [await engine.records.look(number) for number in numbers[:limit]]
-    data = [payment_object(payment, engine.links) for payment in found if payment is not None]
+    found = await engine.records.look_at(numbers[:limit], request.app[PAST].rows_of)
+    data = [payment_object(payment, engine.links) for payment in found]
     return json_answer(
         {"object": "list", "data": data, "has_more": len(numbers) > limit, "url": "/v1/payments"}
     )

@@ -1,6 +1,6 @@
 """What the web needs of the rest beside the engine: reading the past, and knowing whether new payments are welcome."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from aiohttp import web
@@ -21,6 +21,9 @@ class Past(Protocol):
 
     async def rows(self, number: int) -> list[Row]:
         """The events of a payment."""
+
+    async def rows_of(self, numbers: Sequence[int]) -> dict[int, list[Row]]:
+        """The events of several."""
 
     async def holder(self, kind: GuardKind, key: str) -> Holder | None:
         """Who has this guard; None if it is free."""

@@ -49,9 +49,14 @@ class Receiver:
     fail: float
     deaths: list[float] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = None
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    """What has come so far."""
+    _read_bytes: int = 0
+    _taken: set[str] = field(default_factory=set)
 
     def start(self) -> None:
         """Begin to listen."""
+        self.log.touch()
         command = [sys.executable, "-m", "bench.webhook_receiver", str(self.port), str(self.log)]
         more = ["--fail", str(self.fail), "--seed", str(len(self.deaths))]
         self.process = subprocess.Popen([*command, *more], cwd=processes.ROOT)
@@ -63,19 +68,23 @@ class Receiver:
         self.process.wait()
         self.deaths.append(time.time())
 
-    def lines(self) -> list[dict[str, Any]]:
-        """What has come so far."""
-        if not self.log.exists():
-            return []
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+    def look(self) -> set[str]:
+        """Read on in what has come; every event that was taken so far."""
+        with self.log.open("rb") as file:
+            file.seek(self._read_bytes)
+            for line in file.readlines():
+                self._read_bytes += len(line)
+                self.lines.append(json.loads(line))
+                if self.lines[-1]["status"] == 200:
+                    self._taken.add(self.lines[-1]["id"])
+        return self._taken
 
 
-def events(address: str, known: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
-    """Every event that is not known yet, by the API."""
+def events(address: str) -> list[dict[str, Any]]:
+    """Every event, by the API."""
     found: list[dict[str, Any]] = []
     while True:
-        last = found or known
-        after = f"&after={last[-1]['id']}" if last else ""
+        after = f"&after={found[-1]['id']}" if found else ""
         page = _get(f"{address}/v1/events?limit=100{after}")
         found += page["data"]
         if not page["has_more"]:
@@ -153,10 +162,7 @@ async def run(options: argparse.Namespace, console: Console) -> int:
                         receiver.kill()
                         await asyncio.sleep(rng.uniform(0.3, 1.5))
                         receiver.start()
-                told: list[dict[str, Any]] = []
-                while len(told) < options.webhooks:
-                    await asyncio.sleep(1.0)
-                    told += await asyncio.to_thread(events, daemon.address, told)
+                await _until_came(receiver, options.webhooks)
                 stop.set()
             told = await _all_came(daemon, receiver)
             took = time.monotonic() - began
@@ -166,15 +172,17 @@ async def run(options: argparse.Namespace, console: Console) -> int:
             if receiver.process is not None:
                 receiver.process.terminate()
                 receiver.process.wait()
-        came = receiver.lines()
+        receiver.look()
+        came = receiver.lines
         wrong = judge(told, came, [*deaths, *receiver.deaths])
         _show(console, told, came, wrong, took, (len(deaths), len(receiver.deaths)))
         return len(wrong)
 
 
 async def _until_came(receiver: Receiver, count: int) -> None:
-    while len(await asyncio.to_thread(receiver.lines)) < count:  # noqa: ASYNC110  # another process
-        await asyncio.sleep(0.3)
+    """Until so many events were taken."""
+    while len(receiver.look()) < count:  # noqa: ASYNC110  # another process
+        await asyncio.sleep(0.2)
 
 
 async def _all_came(daemon: Daemon, receiver: Receiver) -> list[dict[str, Any]]:
@@ -184,7 +192,7 @@ async def _all_came(daemon: Daemon, receiver: Receiver) -> list[dict[str, Any]]:
     while time.monotonic() < until:
         await asyncio.sleep(2.0)
         before, told = told, await asyncio.to_thread(events, daemon.address)
-        taken = {line["id"] for line in receiver.lines() if line["status"] == 200}
+        taken = receiver.look()
         if len(before) == len(told) and all(each["id"] in taken for each in told):
             break
     return told

@@ -4,7 +4,7 @@ The order is that of the journal's disk, where one writer gives the places: an e
 followed by one with a lower place, so that a cursor passes nothing over.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -16,7 +16,7 @@ from gatewayd.core.settings import Scope
 from gatewayd.engine.event_ids import event_id, place_of
 from gatewayd.engine.links import Links
 from gatewayd.journal.journal import replay, side
-from gatewayd.journal.store import Told, TooSlow
+from gatewayd.journal.store import Row, Told, TooSlow
 from gatewayd.web.bodies import read_object
 from gatewayd.web.lists import read_limit
 from gatewayd.web.ports import ENGINE, PAST, SERVICE, SHOPS
@@ -39,7 +39,8 @@ async def list_events(request: web.Request) -> web.Response:
     except TooSlow:
         detail = "The journal is busy; ask again, for fewer at once."
         raise Problem(503, "too_slow", detail, retry_after_seconds=1) from None
-    data = [event_object(told, await _as_of(request, told), links) for told in found[:limit]]
+    rows = {each.number: await past.rows(each.number) for each in _one_each(found[:limit])}
+    data = [event_object(each, _as_of(each, rows[each.number]), links) for each in found[:limit]]
     return json_answer(
         {"object": "list", "data": data, "has_more": len(found) > limit, "url": "/v1/events"}
     )
@@ -116,8 +117,12 @@ async def told_of(request: web.Request, whose: str, text: str, name: str) -> Tol
     return found[0]
 
 
-async def _as_of(request: web.Request, told: Told) -> Payment:
-    rows = await request.app[PAST].rows(told.number)
+def _one_each(found: Sequence[Told]) -> Iterable[Told]:
+    """One for each payment."""
+    return {each.number: each for each in found}.values()
+
+
+def _as_of(told: Told, rows: Sequence[Row]) -> Payment:
     payment = replay(told.number, rows[: told.notice.version])
     assert payment is not None, "a notice lands with its events"
     return payment

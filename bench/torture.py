@@ -3,6 +3,10 @@
     python -m bench.torture --kills 20            SIGKILL and restart, twelve customers at a time
     python -m bench.torture --kills 20 --banks    the same with banks that hang and banks that drop replies
     python -m bench.torture --stops 10            SIGSTOP for seconds, then SIGCONT
+    python -m bench.torture --fills 6             the journal's disk is filled to the last byte, and emptied again
+
+For the last a small tmpfs is mounted, which wants root. A daemon that stopped because its disk was full is started
+again, as the service manager would; a full disk is the one reason for which it may stop by itself.
 
 Customers behave like people: what fails is tried again. After the faults nothing may stay in doubt, and the banks may
 have kept exactly the payments that the journal calls paid. Exit code 1 if not.
@@ -21,7 +25,7 @@ import tempfile
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +42,12 @@ SHOP: Final = "http://127.0.0.1/shop/return"
 QUIET_SECONDS: Final = 100.0
 """After the faults stop, this long at most until no payment is in doubt."""
 TAKEN: Final = frozenset({"verified", "settled"})
+DISK_BYTES: Final = 96 * 2**20
+SMALL_DISK: Final = "{{path: {}, low_water_bytes: 8388608, ballast_bytes: 2097152}}"
+FULL: Final = 74
+"""What the daemon ends with when its disk fails."""
+ROOM_SECONDS: Final = 6.0
+"""Between two full disks: the daemon looks at it every five seconds, and takes new payments again."""
 MIX: Final = "paid=80,cancel=5,decline=7,leave=8"
 
 
@@ -49,7 +59,11 @@ class Daemon:
     banks: str
     port: int
     config: Path = processes.CONFIG
+    disk: Path | None = None
+    """Where the journal lies, if not in the directory."""
     process: subprocess.Popen[bytes] | None = None
+    ended_full: int = 0
+    """How often it stopped because its disk was full."""
     starts: list[float] = field(default_factory=list)
     """Seconds from each start to the first answer."""
     change: Callable[[str], str] = str
@@ -64,8 +78,10 @@ class Daemon:
         text = self.config.read_text().replace("http://127.0.0.1:9100", self.banks)
         text = text.replace("127.0.0.1:8080", f"127.0.0.1:{self.port}")
         text = text.replace("listen:", "internal_listen: 127.0.0.1:0\nlisten:", 1)
-        text = text.replace("var/simulated.db", str(self.directory / "journal.db"))
-        config.write_text(self.change(text))
+        journal = str((self.disk or self.directory) / "journal.db")
+        if self.disk is not None:
+            journal = SMALL_DISK.format(journal)
+        config.write_text(self.change(text.replace("var/simulated.db", journal)))
         with (self.directory / "daemon.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gatewayd", "run", str(config)],
@@ -246,10 +262,51 @@ def _heal(banks: str) -> None:
     urllib.request.urlopen(request, timeout=10).read()
 
 
+async def fill(daemon: Daemon, seconds: float) -> None:
+    """The journal's disk is full for so long; a daemon that stopped for it is started again."""
+    assert daemon.disk is not None
+    assert daemon.process is not None
+    filler = daemon.disk / "filler"
+    full_until = time.monotonic() + seconds
+    with filler.open("ab", buffering=0) as file:
+        while time.monotonic() < full_until:
+            with contextlib.suppress(OSError):
+                while file.write(b"x" * 65_536):
+                    pass
+            await asyncio.sleep(0.05)
+    filler.unlink()
+    room_until = time.monotonic() + ROOM_SECONDS
+    while time.monotonic() < room_until:
+        await asyncio.sleep(0.2)
+        if daemon.process.poll() is not None:
+            if daemon.process.returncode != FULL:
+                raise RuntimeError(f"the daemon ended with {daemon.process.returncode}")
+            daemon.ended_full += 1
+            daemon.start()
+            await daemon.up()
+
+
+@contextlib.contextmanager
+def small_disk(directory: Path, *, wanted: bool) -> Iterator[Path | None]:
+    """A tmpfs of few bytes, if one is wanted."""
+    if not wanted:
+        yield None
+        return
+    place = directory / "disk"
+    place.mkdir()
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(place)], check=True
+    )
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
 async def strike(daemon: Daemon, options: argparse.Namespace, progress: Progress) -> None:
     """All the blows, one after the other, under load."""
     rng = random.Random(options.seed)
-    blows = options.kills + options.stops
+    blows = options.kills + options.stops + options.fills
     bar = progress.add_task("blows", total=blows)
     for blow in range(blows):
         await asyncio.sleep(rng.uniform(0.8, 2.5))
@@ -258,6 +315,8 @@ async def strike(daemon: Daemon, options: argparse.Namespace, progress: Progress
             daemon.wait()
             daemon.start()
             await daemon.up()
+        elif blow >= options.kills + options.stops:
+            await fill(daemon, rng.uniform(1, 6))
         else:
             daemon.send(signal.SIGSTOP)
             await asyncio.sleep(rng.uniform(0.5, 4))
@@ -270,9 +329,10 @@ async def torture(options: argparse.Namespace, console: Console) -> list[str]:
     with (
         tempfile.TemporaryDirectory() as directory,
         processes.simulator("--mix", MIX, "--seed", str(options.seed)) as banks,
+        small_disk(Path(directory), wanted=options.fills > 0) as disk,
         Progress(transient=True, console=console) as progress,
     ):
-        daemon = Daemon(Path(directory), banks.address, processes.free_port())
+        daemon = Daemon(Path(directory), banks.address, processes.free_port(), disk=disk)
         daemon.start()
         await daemon.up()
         stop, seen = asyncio.Event(), Counter[str]()
@@ -322,6 +382,8 @@ async def torture(options: argparse.Namespace, console: Console) -> list[str]:
         console.print(
             f"nothing in doubt after {took:.1f} s; slowest start {max(daemon.starts):.1f} s"
         )
+        if disk is not None:
+            console.print(f"a full disk stopped the daemon {daemon.ended_full} times")
         if wrong and options.keep:
             shutil.copytree(
                 directory, options.keep, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.sock")
@@ -336,6 +398,7 @@ def main() -> None:
     )
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--stops", type=int, default=0)
+    parser.add_argument("--fills", type=int, default=0)
     parser.add_argument("--banks", action="store_true")
     parser.add_argument("--at-a-time", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1)

@@ -48,6 +48,8 @@ from gatewayd.web.server_log import SERVER_LOG
 
 KEEP_ALIVE_SECONDS: Final = 75.0
 """How long an idle client connection is kept: longer than common proxies keep theirs, so that they close first."""
+HANG_UP_SECONDS: Final = 0.5
+"""How long each listener of a daemon that failed waits for its handlers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,7 +283,14 @@ class _Life:
             raise group.exceptions[0] from None
         finally:
             for face in self._faces:
-                await face.cleanup()
+                await _hang_up(face)
+
+
+async def _hang_up(face: web.AppRunner) -> None:
+    """Stop listening, whoever still waits for an answer: without its disk a daemon has none, and the next one waits."""
+    if face.server is not None:
+        await face.server.shutdown(HANG_UP_SECONDS)
+    await face.cleanup()
 
 
 async def _listen_to_operators(runner: web.AppRunner, path: Path) -> None:

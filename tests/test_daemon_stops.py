@@ -1,0 +1,59 @@
+"""A daemon whose disk fails stops at once, whoever still waits for an answer."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientError, ClientSession
+
+from gatewayd.daemon import serving
+from gatewayd.engine.ports import Log
+from gatewayd.io.config import Config
+from gatewayd.io.logs import open_log
+from gatewayd.journal.store import Append, Holder, Searches, StoreError
+from tests.config_text import LIVE_KEY, SMALL, read
+
+SECONDS_MAX = 10.0
+"""Far less than the half minute that a daemon in order lets its customers finish in."""
+PAYMENT = {"amount": 150_000, "order_id": "1", "return_url": "https://shop.example/back"}
+
+
+def config(tmp_path: Path) -> Config:
+    return read(
+        SMALL
+        + f"journal: {{path: {tmp_path / 'journal.db'}, low_water_bytes: 0, ballast_bytes: 0}}\n"
+        + "listen: 127.0.0.1:0\ninternal_listen: 127.0.0.1:0\n"
+    )
+
+
+async def test_a_daemon_whose_disk_fails_waits_for_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    async def fail(batch: Sequence[Append], _searches: Searches) -> list[Holder | None]:
+        if any(append.rows for append in batch):
+            asked.set()
+        raise StoreError("the disk failed")
+
+    async def create(address: str) -> None:
+        headers = {"Authorization": f"Bearer {LIVE_KEY}"}
+        async with ClientSession() as session:
+            with pytest.raises(ClientError):
+                await session.post(f"{address}/v1/payments", json=PAYMENT, headers=headers)
+
+    async def served(log: Log) -> None:
+        async with serving(config(tmp_path), log) as daemon:
+            monkeypatch.setattr(daemon.engine.pump, "_write", fail)
+            customers.create_task(create(daemon.address))
+            await asked.wait()
+            await daemon.ended
+
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    with open_log(descriptor=quiet) as log:
+        async with asyncio.timeout(SECONDS_MAX), asyncio.TaskGroup() as customers:
+            with pytest.raises(StoreError):
+                await served(log)
+    os.close(quiet)

@@ -8,7 +8,8 @@ from typing import Any, Final
 import pytest
 
 from gatewayd.simulator.faults import Fault, Kind
-from tests.face_stage import CALLBACK, Zarinpal, Zibal, face_stage
+from gatewayd.web.facade.desk import DESK, Desk
+from tests.face_stage import BOTH, CALLBACK, Zarinpal, Zibal, face_stage
 from tests.stage import DRIVERS
 from tests.web_stage import Web, web_stage
 
@@ -241,6 +242,22 @@ async def test_a_plugin_that_hung_up_is_told_100_at_its_next_call(web: Web, shop
     assert 201 == (await shop.verify(track_id)).json["result"]
 
 
+async def test_a_daemon_that_takes_over_knows_whose_shop_was_not_told(
+    web: Web, shop: Zibal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gatewayd.web.facade.desk.VERIFY_SECONDS", 0.1)
+    waiting, asked = await shop.request(), await shop.request()
+    for track_id in (waiting, asked):
+        await shop.pay(track_id)
+    web.banks.faults.add(Fault(driver="*", kind=Kind.HTML), web.clock.now)
+    assert -2 == (await shop.verify(asked)).json["result"]
+    names = web.app[DESK].names
+    numbers = [names.read_track_id(track_id) for track_id in (waiting, asked)]
+    payments = [web.engine.journal.get(number) for number in numbers if number is not None]
+    firsts = Desk(BOTH, names, [each for each in payments if each]).firsts
+    assert [False, True] == [firsts.is_owed(number) for number in numbers if number is not None]
+
+
 async def test_a_session_that_expired_is_not_verified(web: Web, shop: Zibal) -> None:
     track_id = await shop.request()
     await web.ask("GET", f"/start/{track_id}")
@@ -307,5 +324,7 @@ async def test_splits_go_where_a_gateway_can_split_and_are_refused_where_none_ca
     assert [{"bankAccount": IBAN, "amount": 50_000}] == said["multiplexingInfos"]
     async with face_stage(only=["parsian"]) as one:
         assert 109 == (await Zibal(one).call("request", {**PLAIN, **parts})).json["result"]
+        mobile = {"mobile": "09120000000", "checkMobileWithCard": True}
+        assert 103 == (await Zibal(one).call("request", {**PLAIN, **mobile})).json["result"]
         cards = {"allowedCards": ["6219861034529007"]}
         assert 103 == (await Zibal(one).call("request", {**PLAIN, **cards})).json["result"]

@@ -78,7 +78,8 @@ def build_app(
     app[RUNNING] = Running()
     app[RATES] = Rates(engine.clock.monotonic)
     app[WHY_NOT] = why_not
-    app[DESK] = Desk(service.shops, Names(engine.links))
+    known = (engine.journal.get(number) for number in engine.journal.numbers())
+    app[DESK] = Desk(service.shops, Names(engine.links), (each for each in known if each))
     app.add_routes([*api.routes(), *refunds.routes(), *customer.routes()])
     app[LANE] = Lane(app, _MAIN_FLOW, through)
     if app[DESK].zarinpal:

@@ -150,7 +150,7 @@ def hand_over_page(
 
     That is a sixth of what rendering it costs; a test holds both to the same bytes.
     """
-    if not title:
+    if not title or not payment.order_id:
         return page(
             "handover",
             locale=locale,

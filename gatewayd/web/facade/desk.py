@@ -1,8 +1,8 @@
 """What both faces share: whose merchant this is, making a payment, and who is told first that it is verified.
 
 The first call that is told of a verified payment is told so with another code than every later one, as at the services:
-a shop that asks twice at once must not ship twice. That is remembered only while it matters; after a restart a shop
-whose first answer was lost is told "already verified", as at the services.
+a shop that asks twice at once must not ship twice. That is remembered only while it matters: a shop whose payment was
+verified on disk, and whose answer a crash took, is told "already verified", as at the services.
 """
 
 from collections import Counter
@@ -57,12 +57,15 @@ class Verified:
 class Firsts:
     """Who is the first to hear that a payment is verified: a shop that waits for its answer, and no other after it."""
 
-    def __init__(self) -> None:
+    def __init__(self, owed: Iterable[int] = ()) -> None:
+        """`owed` are payments whose shop has asked an earlier process, and was certainly not told."""
         self._asking: Counter[int] = Counter()
         self._told: set[int] = set()
         """Of those that are being asked about: somebody has heard."""
         self._owed: dict[int, None] = {}
         """Their shop has asked, and was not told."""
+        for number in owed:
+            self._owe(number)
 
     def begin(self, number: int) -> None:
         """A shop asks for a payment that was not verified."""
@@ -106,9 +109,12 @@ class Firsts:
 class Desk:
     """One per public listener."""
 
-    def __init__(self, shops: Iterable[ShopSettings], names: Names) -> None:
+    def __init__(
+        self, shops: Iterable[ShopSettings], names: Names, taken_over: Iterable[Payment] = ()
+    ) -> None:
+        """`taken_over` are the payments that an earlier process left open."""
         self.names = names
-        self.firsts = Firsts()
+        self.firsts = Firsts(each.number for each in taken_over if _was_asked_for(each))
         zarinpal, zibal = dict[str, Known](), dict[str, Known]()
         for shop in shops:
             if shop.faces.zarinpal is not None:
@@ -218,6 +224,12 @@ async def verify(request: web.Request, payment: Payment) -> Verified:
     finally:
         first = firsts.end(number, verified=_YES.get(verdict), heard=not _has_hung_up(request))
     return Verified(payment, verdict, first=first)
+
+
+def _was_asked_for(payment: Payment) -> bool:
+    """Whether a face's shop has asked for it, and no bank has said yes."""
+    hold = payment.hold
+    return bool(hold and hold.face and hold.asked_ms) and payment.captured_ms is None
 
 
 def _has_hung_up(request: web.Request) -> bool:

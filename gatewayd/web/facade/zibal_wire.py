@@ -137,15 +137,18 @@ def read_request(
         raise Refused(NATIONAL_INVALID)
     given = document.get("allowedCards")
     cards = [text_of(card) for card in given] if isinstance(given, list) else []
+    payer = payer_of(
+        {**document, "national_id": national},
+        [card for card in cards if _CARD.fullmatch(card)][:CARDS_MAX],
+    )
+    if is_true(document.get("checkMobileWithCard")) and "mobile" in payer:
+        payer["check_mobile"] = True
     return Wanted(
         amount=amount,
         callback_url=callback_url,
         description=text_of(document.get("description"))[:DESCRIPTION_CHARS_MAX],
         order_id=text_of(document.get("orderId"))[:ORDER_CHARS_MAX],
-        payer=payer_of(
-            {**document, "national_id": national},
-            [card for card in cards if _CARD.fullmatch(card)][:CARDS_MAX],
-        ),
+        payer=payer,
         splits=_splits(document, amount),
         link_to_pay=is_true(document.get("linkToPay")),
     )

@@ -260,6 +260,18 @@ def test_all_of_it_is_not_reversed_while_a_part_is_spoken_for() -> None:
     assert allows(given_up, by_a_person)
 
 
+def test_another_attempt_is_given_back_whatever_is_refunded_of_the_kept_one() -> None:
+    payment = after(apply(paid(), created(AT)), "RefundRequested", "Refunded")
+    other = changed(payment.attempts[0], number=2, state=State.OWED)
+    payment = changed(payment, attempts=(payment.attempts[0], other))
+    payment = apply(payment, ev.ReverseRequested(at_ms=AT, attempt=2))
+    payment = apply(
+        payment, ev.Reversed(at_ms=AT, attempt=2, given=GIVEN, returns_by_ms=DAYS_LATER)
+    )
+    assert State.GIVEN_BACK is payment.attempts[1].state
+    assert PART == payment.refunded
+
+
 def test_a_no_before_the_request_must_have_died_is_not_the_last_word() -> None:
     payment = apply(paid(), created(AT))
     payment = after(payment, "RefundRequested", lost(AT))

@@ -438,11 +438,14 @@ async def test_every_change_of_a_refund_is_told() -> None:
         payment = await paid(web)
         await made(web, payment, amount=HALF)
         await later(web, payment, 600)
-        told = [each.notice.type for each in web.disk.store.notices(0, None, 100)]
+        answer = await web.call("GET", "/v1/events?limit=100")
 
+    told = [each for each in answer.json["data"] if each["type"].startswith("refund.")]
     assert ["refund.created", "refund.processing", "refund.succeeded"] == [
-        each for each in told if each.startswith("refund.")
+        each["type"] for each in told
     ]
+    assert ["pending", "processing", "succeeded"] == [each["data"]["status"] for each in told]
+    assert {"refund"} == {each["data"]["object"] for each in told}
 
 
 # --- a person

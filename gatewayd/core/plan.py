@@ -296,8 +296,9 @@ class _View:
 
     def _kept(self, attempt: Attempt, traits: Traits) -> Iterator[Action]:
         if attempt.giving_back:
-            ordered = any(r.state is RefundState.REVERSING for r in self.payment.refunds)
-            if ordered or not self._for_long(attempt):
+            live = [refund for refund in self.payment.refunds if refund.live]
+            ordered = any(refund.state is RefundState.REVERSING for refund in live)
+            if ordered or (not live and not self._for_long(attempt)):
                 yield Reverse(due_ms=self._again_ms(attempt), attempt=attempt.number)
                 return
             if not self.payment.stopping:

@@ -291,14 +291,16 @@ def after_reverse(
         case ev.ReverseRequested(refund=asked):
             for refund in refunds:
                 mine = refund.number == asked or refund.state is RefundState.REVERSING
-                if refund.live and not (mine and refund.amount == amount):
+                of_it = refund.live and refund.attempt == event.attempt
+                if of_it and not (mine and refund.amount == amount):
                     return None
         case ev.Reversed() | ev.ReverseRefused() | ev.ReverseLost():
             asked = 0
         case _:
             return refunds
     for refund in refunds:
-        if refund.state is RefundState.REVERSING or refund.number == asked:
+        mine = refund.state is RefundState.REVERSING or refund.number == asked
+        if mine and refund.attempt == event.attempt:
             follows = after(refund, event)
             return refunds if follows is None else _replaced(refunds, follows, version)
     return refunds

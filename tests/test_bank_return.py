@@ -303,11 +303,18 @@ async def test_no_bank_is_asked_before_the_question_has_landed(web: Web) -> None
 # --- what is read
 
 
+class Arrived:
+    """A body's stream whose end is there."""
+
+    def is_eof(self) -> bool:
+        return True
+
+
 async def read(query: str, body: bytes, content_type: str = FORM["Content-Type"]) -> dict[str, str]:
     request = make_mocked_request(
         "POST", f"/return/x?{query}", headers={"Content-Type": content_type}
     )
-    request._payload = object()  # type: ignore[assignment]  # there is a body…
+    request._payload = Arrived()  # type: ignore[assignment]  # there is a body…
     request._read_bytes = body  # …and it has been read
     return await read_fields(request)
 

@@ -119,7 +119,7 @@ async def serving(config: Config, log: Log) -> AsyncIterator[Serving]:
 
         def late(seconds: float) -> None:
             admission.lagged(seconds, turnstile.in_progress)
-            turnstile.let_in()
+            turnstile.measure(clock.monotonic())
             metrics.loop_lag(seconds)
 
         faces = (

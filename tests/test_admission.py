@@ -191,6 +191,34 @@ async def test_when_as_many_wait_as_may_the_next_is_refused_at_once() -> None:
     assert ["a", "b"] == hall.entered
 
 
+async def test_who_could_not_be_let_in_in_time_is_refused_at_once() -> None:
+    """With ten a second let in, who has eleven before him would wait for longer than a second."""
+    hall = Hall(1, wait_seconds=1.0)
+    assert await hall.come("first")
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(12):
+            tasks.create_task(hall.come(str(number)))
+        await settled()
+        for tick in range(200):
+            hall.turnstile.measure(100.0 + tick * 0.1)
+            if tick < 199:
+                hall.turnstile._let_in = 1  # as if one had been let in since
+        assert 12 == hall.turnstile.waiting
+        assert not await hall.come("too late")
+        hall.leave()
+        for _ in range(2):
+            hall.leave()
+            await settled()
+        assert 10 == hall.turnstile.waiting
+        late = tasks.create_task(hall.come("in time"))
+        await settled()
+        assert not late.done()
+        for _ in range(11):
+            hall.leave()
+            await settled()
+        assert late.result()
+
+
 async def test_who_hangs_up_while_he_waits_leaves_his_place() -> None:
     hall = Hall(1)
     assert await hall.come("a")

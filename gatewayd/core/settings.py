@@ -339,7 +339,7 @@ class WebhookSettings:
 class OverloadSettings:
     """When new payments wait or are refused, so that those that were begun are served in time."""
 
-    in_flight_min: Count = 64
+    in_flight_min: Count = 32
     """So many requests in progress are never too many: with fewer the loop is late for another reason."""
     lag_low_seconds: Seconds = 0.005
     """While the loop is less late than this, more may be in progress."""

@@ -1,7 +1,8 @@
 """Where those wait for a moment who may wait, while as much is in progress as can be served in time.
 
 First come, first served; customers who come to pay go before new payments. Who has waited `wait_seconds` is refused,
-and so is at once who would be one too many. What admission control decides is in `admission`; this only waits.
+and so is at once who would be one too many, or has more before him than were let in of late in that time: to wait for
+nothing would cost him and us. What admission control decides is in `admission`; this only waits.
 """
 
 import asyncio
@@ -14,6 +15,8 @@ from gatewayd.web.load import Load
 
 CUSTOMER: Final = 0
 NEW_PAYMENT: Final = 1
+RATE_WEIGHT: Final = 0.05
+"""Of one measurement in how many are let in: twenty of them, half a second, make most of it."""
 
 
 class Turnstile:
@@ -23,6 +26,11 @@ class Turnstile:
         self._settings = settings
         self._load = load
         self._admission = admission
+        self._let_in = 0
+        """Since the last measurement."""
+        self._measured_at = 0.0
+        self._per_second: float | None = None
+        """How many of those who waited were let in of late; None while nobody waits."""
         self._queues = tuple(deque[asyncio.Future[None]]() for _ in (CUSTOMER, NEW_PAYMENT))
         load.on_leave = self.let_in
 
@@ -41,7 +49,7 @@ class Turnstile:
         waiting = self.waiting
         if not waiting and self._admission.has_room(self._load.in_flight):
             return True
-        if waiting >= self._settings.waiting_max:
+        if waiting >= self._settings.waiting_max or self._is_hopeless(waiting):
             return False
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         queue = self._queues[kind]
@@ -56,10 +64,28 @@ class Turnstile:
                 queue.remove(place)
         return True
 
+    def measure(self, now: float) -> None:
+        """To be called at about even times; lets in as well, for the limit may have moved. `now` only grows."""
+        if not self.waiting:
+            self._per_second = None
+        elif self._per_second is None:
+            self._per_second = float(self._settings.waiting_max)
+        else:
+            rate = self._let_in / max(1e-3, now - self._measured_at)
+            self._per_second += RATE_WEIGHT * (rate - self._per_second)
+        self._let_in, self._measured_at = 0, now
+        self.let_in()
+
+    def _is_hopeless(self, waiting: int) -> bool:
+        """Whether so many stand before who comes now that his time would be over before it is his turn."""
+        rate = self._per_second
+        return rate is not None and waiting > max(1.0, rate * self._settings.wait_seconds)
+
     def let_in(self) -> None:
         """As many as there is room for."""
         for queue in self._queues:
             while queue and self._admission.has_room(self.in_progress + 1):
                 place = queue.popleft()
+                self._let_in += 1
                 if not place.done():
                     place.set_result(None)

@@ -15,9 +15,10 @@ from gatewayd.engine.engine import Engine
 from gatewayd.engine.outbox import state_of
 from gatewayd.engine.ports import Log
 from gatewayd.io import systemd
-from gatewayd.io.clock import JumpWatch, SystemClock
+from gatewayd.io.clock import SystemClock
 from gatewayd.io.health_log import HealthLog
 from gatewayd.io.http import HttpTransport
+from gatewayd.io.jumps import Jumps
 from gatewayd.io.landing import LandingWatch
 from gatewayd.io.metrics import Metrics
 from gatewayd.io.store_thread import StoreThread
@@ -55,7 +56,7 @@ class Housekeeping:
         self._free_bytes = free_bytes
         self._landing = LandingWatch(clock.monotonic())
         self._stuck = False
-        self._jumps = JumpWatch(clock.wall(), clock.monotonic())
+        self._jumps = Jumps(thread, clock, log)
         self._disk_low = free_bytes() < engine.service.journal.low_water_bytes
         self._stopping = False
         self._health_log = HealthLog(log)
@@ -81,7 +82,7 @@ class Housekeeping:
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             rounds += 1
-            self._look_at_clock()
+            await self._jumps.look()
             self._show()
             if rounds % DISK_EVERY == 0:
                 self._look_at_disk()
@@ -127,11 +128,6 @@ class Housekeeping:
             write = self._log.info if lands else self._log.error
             write("journal lands again" if lands else "journal does not land", queued=queued)
         return lands
-
-    def _look_at_clock(self) -> None:
-        jump = self._jumps.look(self._clock.wall(), self._clock.monotonic())
-        if jump is not None:
-            self._log.warning("wall clock jumped", seconds=round(jump, 3))
 
     def _look_at_disk(self) -> None:
         free = self._free_bytes()

@@ -11,7 +11,7 @@ from collections import Counter
 
 import pytest
 
-from gatewayd.core import outcomes
+from gatewayd.core import holding, outcomes
 from gatewayd.core import payment as payments
 from gatewayd.core import plan as pl
 from gatewayd.core.payment import Payment
@@ -156,6 +156,16 @@ def test_a_reference_that_two_payments_may_have_is_caught(monkeypatch: pytest.Mo
 def test_expiry_without_asking_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pl._View, "_next_ask_ms", lambda *_: None)
     assert caught({"books"}, closes_the_tab=0.3)
+
+
+@pytest.mark.parametrize("habit", ["shop_holds", "shop_has_a_face"])
+def test_money_that_its_shop_did_not_ask_for_is_caught(
+    monkeypatch: pytest.MonkeyPatch, habit: str
+) -> None:
+    monkeypatch.setattr(holding, "check", lambda *_, **__: None)
+    monkeypatch.setattr(Payment, "waits", property(lambda _: False))
+    monkeypatch.setattr(Payment, "may_verify", lambda *_: True)
+    assert caught({"shop's word"}, **{habit: 1.0})
 
 
 # --- many worlds

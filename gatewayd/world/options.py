@@ -119,6 +119,14 @@ class Options:
     # shops
     shop_cancels: float = 0.08
     shop_polls: float = 0.15
+    shop_holds: float = 0.1
+    """Wants to capture by itself what is paid."""
+    shop_has_a_face: float = 0.12
+    """Speaks as a face's caller does: nothing is taken before it verifies."""
+    shop_dallies: float = 0.2
+    """Gives its word minutes or hours after the payment."""
+    shop_forgets: float = 0.2
+    """Never gives its word."""
     shop_repeats: float = 0.06
     """Creates the same order twice at the same time."""
     shop_refunds: float = 0.2

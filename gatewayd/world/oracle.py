@@ -5,7 +5,8 @@ The rules that it holds the engine to:
 * What has landed replays: each event is legal after the one before, and versions have no gaps.
 * A final status stays; from paid there is only reversed.
 * At most one attempt of a payment is kept, and no bank's payment by two.
-* Nothing is called paid before the bank's own book says that the money is ours.
+* Nothing is called paid before the bank's own book says that the money is ours, and not without the shop's word where
+  that is waited for; a shop that is told that it has the money has it, and one that is told that it has not has not.
 * No call that can move money leaves before its request has landed.
 * Refunds that have not failed are never more than their payment together.
 * Every change of a public status, and of whether a person is needed, left its notice, in the same transaction.
@@ -24,6 +25,7 @@ from gatewayd.core.refunds import Refund
 from gatewayd.core.states import IllegalTransition
 from gatewayd.core.status import FINAL, Status, needs_review, status_of
 from gatewayd.core.terms import AddressedBy, Operation, Traits
+from gatewayd.engine.capturing import Verdict
 from gatewayd.journal import codec
 from gatewayd.journal.journal import replay
 from gatewayd.journal.store import Append, GuardKind, Holder, Row
@@ -75,6 +77,8 @@ class Oracle:
         """Who holds a reference, as the disk has it."""
         self._kept: dict[tuple[str, str], tuple[int, int]] = {}
         self._shown: dict[int, int] = {}
+        self._wanted: set[int] = set()
+        """Payments whose shop has said that it wants the money."""
         self.quiet_since: float | None = None
 
     # --- the disk
@@ -190,6 +194,8 @@ class Oracle:
         kept = payment.kept
         assert kept is not None, "a paid payment has a kept attempt"
         wrong = self.wrong_at_bank(payment, kept, now)
+        if payment.hold is not None and payment.number not in self._wanted:
+            self._history.violated("shop's word", payment.number, "paid without its shop's word")
         if wrong:
             self._history.violated("no word", payment.number, f"paid, but the bank's book: {wrong}")
 
@@ -235,6 +241,19 @@ class Oracle:
             self._history.violated("shown", number, "less than was shown before")
         self._shown[number] = max(payment.version, self._shown.get(number, 0))
         self._history.note(number, f"shown {payment.version} {status_of(payment)}")
+
+    def wanted(self, number: int) -> None:
+        """A shop is about to say that it wants the money of this payment."""
+        self._wanted.add(number)
+
+    def answered(self, payment: Payment, verdict: Verdict) -> None:
+        """What the shop was told of its word."""
+        has = status_of(payment) is Status.PAID
+        told = verdict in {Verdict.CAPTURED, Verdict.ALREADY}
+        stopping = payment.stopping and not payment.stop_refused  # processing: it goes back
+        if has is not told and verdict is not Verdict.WRONG_AMOUNT and not stopping:
+            self._history.violated("shop's word", payment.number, f"{verdict}, but paid is {has}")
+        self._history.note(payment.number, f"shop told {verdict}")
 
     def vanished(self, number: int) -> None:
         """Somebody who knows of a payment is told that there is none."""

@@ -12,6 +12,8 @@ from typing import Any, Final, TypeVar
 
 from gatewayd.core.money import Currency
 from gatewayd.core.payment import Attempt, Payment
+from gatewayd.core.terms import Capture
+from gatewayd.engine.capturing import Verdict
 from gatewayd.engine.cashier import Draft
 from gatewayd.engine.engine import Engine
 from gatewayd.engine.refunding import Wanted
@@ -91,6 +93,8 @@ class Person:
         self._town = town
         self._options = town.options
         self._dice = random.Random(name)
+        self._word = random.Random(f"{name}, his shop's word")
+        """Dice of its own, so that everybody else's story is as it was before shops had one."""
         self._name = name
         self._last_back: dict[int, int] = {}
         """By payment, the attempt that a browser came back from last."""
@@ -125,6 +129,7 @@ class Person:
             return
         if self._does("shop_polls"):
             self._town.send_out(self._poll(number))
+        self._gives_its_word(number)
         if self._does("shop_cancels"):
             self._town.send_out(self._cancel(number))
         if self._does("second_tab"):
@@ -135,6 +140,7 @@ class Person:
         if self._happens(0.15):  # the shop lets him try the same order once more
             again = await self._create(shop, order_id, "again")
             if again is not None:
+                self._gives_its_word(again)
                 await self._visit(again)
 
     async def _create_only(self, shop: str, order_id: str) -> None:
@@ -151,6 +157,7 @@ class Person:
         private: dict[str, object] = {"description": f"an {order_id}"}
         if self._happens(0.3):
             private["payer"] = {"mobile": "09121234567"}
+        capture = self._capture_wanted()
         draft = Draft(
             shop=shop,
             key="k1",
@@ -160,7 +167,10 @@ class Person:
             return_url="https://shop.example/back",
             expires_in_seconds=self._dice.choice((60, 300, 1_200, 1_200, 3_600)),
             test=True,
-            gateways=only,
+            gateways=() if capture is Capture.MANUAL else only,
+            capture=capture,
+            face="zarinpal" if capture is Capture.ON_VERIFY else "",
+            holds_order=capture is not Capture.ON_VERIFY,
             private=private,
         )
         key = Guard(kind=GuardKind.IDEMPOTENCY, key=f"{shop}|{order_id}|{which}", detail="body")
@@ -176,6 +186,56 @@ class Person:
                 return number
             case _:
                 return None
+
+    def _capture_wanted(self) -> Capture:
+        options, draw, count = self._options, self._word.random(), self._town.history.count
+        if draw < options.shop_holds:
+            count("shop_holds")
+            return Capture.MANUAL
+        if draw < options.shop_holds + options.shop_has_a_face:
+            count("shop_has_a_face")
+            return Capture.ON_VERIFY
+        return Capture.AUTOMATIC
+
+    def _gives_its_word(self, number: int) -> None:
+        """The shop asks for what it is to say it wants, sooner or later or never."""
+        payment = self._town.oracle.payments.get(number)
+        if payment is None or payment.hold is None:
+            return
+        if self._word.random() < self._options.shop_forgets:
+            self._town.history.count("shop_forgets")
+            return
+        first_seconds = 60.0
+        if self._word.random() < self._options.shop_dallies:
+            self._town.history.count("shop_dallies")
+            first_seconds = 10_800.0
+        self._town.send_out(self._wants(number, payment, self._word.uniform(1.0, first_seconds)))
+
+    async def _wants(self, number: int, payment: Payment, after: float) -> None:
+        """A shop that asks for its money until it has it, or is told that there is none; sometimes for another sum."""
+        oracle, dice = self._town.oracle, self._word
+        faced = payment.hold is not None and payment.hold.face != ""
+
+        async def want(engine: Engine) -> Verdict | None:
+            amount = payment.amount if dice.random() < 0.9 else payment.amount + 1
+            if amount == payment.amount or not faced:
+                oracle.wanted(number)
+            answer = (
+                await engine.capturing.verify(number, amount=amount)
+                if faced
+                else await engine.capturing.capture(number)
+            )
+            assert not isinstance(answer, Holder), "no key was given"
+            if self._told(number, answer.payment if answer else None) is None or answer is None:
+                return None
+            oracle.answered(answer.payment, answer.verdict)
+            return answer.verdict
+
+        await asyncio.sleep(after)
+        for _ in range(dice.randrange(3, 20)):
+            if await self._asked(want, tries=2) in {Verdict.CAPTURED, Verdict.ALREADY}:
+                return
+            await asyncio.sleep(dice.uniform(5.0, 240.0))
 
     async def _poll(self, number: int) -> None:
         async def look(engine: Engine) -> Payment | None:

@@ -31,8 +31,9 @@ from gatewayd.world.wire import Outage, Wire
 HOUR: Final = 3_600.0
 EPOCH: Final = 1_735_689_600
 """2025-01-01 UTC; a world begins somewhere within the year after."""
-QUIET_SECONDS_MAX: Final = 4 * HOUR
-"""After the troubles an hour until the last payment expires, another of the slowest bank's time, and late returns."""
+QUIET_SECONDS_MAX: Final = 7 * HOUR
+"""After the troubles an hour until the last payment expires, another of the slowest bank's time, late returns, and what
+waits for its shop's word in vain."""
 LOOK_EVERY_SECONDS: Final = 300.0
 OUTAGES: Final = ("refused", "timeout_before", "lost_reply", "html_before", "page_down", "brownout")
 TIMED: Final = (

@@ -28,10 +28,11 @@ from gatewayd.world.wire import KINDS
 
 SEEDS = range(16)
 SEEDS_MAX = 200
-HALF = Options(hours=0.5, payments=30)
+HALF = Options(hours=0.5, payments=30, panel_verifies=0.04)
 PEOPLE = (
     "closes_the_tab dawdles returns_late returns_twice returns_reordered references_reused"
-    " clicks_twice second_tab hangs_up forges shop_cancels shop_polls shop_repeats"
+    " clicks_twice second_tab hangs_up forges shop_cancels shop_polls shop_repeats shop_holds"
+    " shop_has_a_face shop_dallies shop_forgets"
 ).split()
 DISASTERS = (
     "panel_verifies other_amount settle_refused clock_jump reload disk_full fsync_error forcing"

@@ -62,6 +62,8 @@ class Belief:
         self.usual = self.mean = 0.9
         self.deviation = 0.1
         """Of the level now; what may have changed in the last minutes unseen is left out."""
+        self.upside = 0.1
+        """The same for how much better it may be: that it may have fallen is no reason to hope for more."""
         self.fine = 1.0
         """The chance that it is as usual, near or better."""
         self.left = 1.0
@@ -116,7 +118,9 @@ class Belief:
         doubt = doubt * doubt / (doubt * doubt + state[0] * state[0])
         self.mean = (1.0 - doubt) * usual + doubt * fallen
         second = (1.0 - doubt) * (usual * usual + usual * (1.0 - usual) / weight) + doubt * square
-        self.deviation = math.sqrt(max(0.0, second - self.mean * self.mean))
+        self.deviation = self.upside = math.sqrt(max(0.0, second - self.mean * self.mean))
+        if self.fine >= LIKELY:
+            self.upside = min(self.deviation, math.sqrt(usual * (1.0 - usual) / weight))
 
     def learn(self, at: float, tried: float, good: float) -> float:
         """Payments of `at` count for the usual level, as far as it was usual then and in the minute after.

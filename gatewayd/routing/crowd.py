@@ -104,10 +104,7 @@ class Crowd:
         ceilings = [scores[index].ceiling.limit() for index in inside]
         rates = [0.0] * count
         for draw in self._draws:
-            values = [
-                min(1.0, scores[index].value + draw[index] * scores[index].deviation) * worth[index]
-                for index in inside
-            ]
+            values = [scores[index].drawn(draw[index]) * worth[index] for index in inside]
             for index, rate in zip(
                 inside, shares.fill(values, tested, ceilings, total), strict=True
             ):

@@ -73,7 +73,7 @@ class Score:
         self.ceiling = Ceiling()
         self.by_load = Load()
         self.value = RETURNS_USUAL * TAKEN_USUAL
-        self.deviation = 0.1
+        self.deviation = self.upside = 0.1
         self.rate = 0.0
         self.fallen_at: float | None = None
         self.curve: list[float] = []
@@ -108,6 +108,11 @@ class Score:
             self.fallen_at = None
         return learnt
 
+    def drawn(self, deviations: float) -> float:
+        """What its value may be, so many deviations from what it is thought to be."""
+        deviation = self.upside if deviations > 0.0 else self.deviation
+        return min(1.0, self.value + deviations * deviation)
+
     def dump(self) -> dict[str, Any]:
         """What a restart should know; the window is not in it, for nobody will hear of its payments any more."""
         return {
@@ -133,6 +138,10 @@ class Score:
         self.value = self.returns.mean * self.taken.mean
         self.deviation = math.hypot(
             self.taken.mean * self.returns.deviation, self.returns.mean * self.taken.deviation
+        )
+
+        self.upside = math.hypot(
+            self.taken.mean * self.returns.upside, self.returns.mean * self.taken.upside
         )
 
     def _absorb(self, left: list[Bucket]) -> list[int]:

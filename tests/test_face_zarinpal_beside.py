@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gatewayd.simulator.faults import Fault, Kind
-from tests.face_stage import BOTH, CALLBACK, OTHER_MERCHANT, Zarinpal, code, face_stage
+from tests.face_stage import BOTH, CALLBACK, OTHER_MERCHANT, Zarinpal, Zibal, code, face_stage
 from tests.refund_stage import full_gateways
 from tests.web_stage import DEMO, Web
 
@@ -84,6 +84,9 @@ async def test_the_list_ends_at_a_hundred(web: Web, monkeypatch: pytest.MonkeyPa
     shop = Zarinpal(web)
     for _ in range(3):
         await shop.pay(await shop.request())
+    of_the_other_face = Zibal(web)
+    for _ in range(3):
+        await of_the_other_face.pay(await of_the_other_face.request())
     assert 2 == len((await shop.call("unVerified", {})).json["data"]["authorities"])
 
 

@@ -10,6 +10,7 @@ import pytest
 from gatewayd.simulator.faults import Fault, Kind
 from gatewayd.web.facade.desk import DESK, Desk
 from tests.face_stage import BOTH, CALLBACK, Zarinpal, Zibal, face_stage
+from tests.refund_stage import ask_back, at_rest, full_gateways
 from tests.stage import DRIVERS
 from tests.web_stage import Web, web_stage
 
@@ -276,6 +277,21 @@ async def test_what_no_shop_verifies_goes_back(web: Web, shop: Zibal) -> None:
         await asyncio.sleep(1.1)
     assert 202 == (await shop.verify(track_id)).json["result"]
     assert 18 == await shop.status(track_id)
+
+
+async def test_what_our_own_api_gave_back_is_told_as_refunded_and_never_verified_again() -> None:
+    async with face_stage(gateways=full_gateways(), only=["mellat"]) as web:
+        shop = Zibal(web)
+        track_id = await shop.request()
+        await shop.pay(track_id)
+        await shop.verify(track_id)
+        (payment,) = (await web.call("GET", "/v1/payments")).json["data"]
+        assert 201 == (await ask_back(web, payment, {"amount": 50_000})).status
+        assert 1 == await shop.status(track_id)
+        assert 201 == (await ask_back(web, payment)).status
+        assert 150_000 == (await at_rest(web, payment)).refunded
+        assert 15 == await shop.status(track_id)
+        assert 202 == (await shop.verify(track_id)).json["result"]
 
 
 # --- what is refused

@@ -33,6 +33,8 @@ from gatewayd.web.facade.zarinpal_wire import Refused
 from gatewayd.web.ports import ENGINE, SERVICE
 
 UNVERIFIED_MAX: Final = 100
+LOOKED_AT_MAX: Final = 1_000
+"""Of all that a shop has not verified; those of its other faces are among them."""
 FACES: Final = (ZARINPAL, ZARINPAL_SANDBOX)
 Document = Mapping[str, Any]
 
@@ -124,12 +126,9 @@ async def _inquiry(request: web.Request, document: Document) -> Document:
 async def _unverified(request: web.Request, document: Document) -> Document:
     known, names = _known(request, document), request.app[DESK].names
     shop, engine = known.shop.name, request.app[ENGINE]
-    found = engine.capturing.unverified(shop, test=known.test, limit=UNVERIFIED_MAX)
-    rows = [
-        wire.unverified_row(payment, authority_of(payment, names))
-        for payment in found
-        if face_of(payment) in FACES
-    ]
+    found = engine.capturing.unverified(shop, test=known.test, limit=LOOKED_AT_MAX)
+    ours = [payment for payment in found if face_of(payment) in FACES][:UNVERIFIED_MAX]
+    rows = [wire.unverified_row(payment, authority_of(payment, names)) for payment in ours]
     return {"code": 100, "message": "Success", "authorities": rows}
 
 

@@ -27,9 +27,11 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import processes
-from bench.torture import MIX, Daemon, _get, load
+from bench.torture import Daemon, _get, load
 from bench.webhook_receiver import SECRET
 
+MIX: Final = "paid=85,cancel=7,decline=8"
+"""Nobody leaves without a word, or news of them would come for as long as banks wait."""
 QUIET_SECONDS: Final = 120.0
 """After the last payment, this long at most until everything has arrived."""
 HOOKS: Final = """

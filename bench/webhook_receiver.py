@@ -31,6 +31,7 @@ def build(log: int, fail: float, rng: random.Random) -> web.Application:
     webhook = Webhook(SECRET)
 
     async def take(request: web.Request) -> web.Response:
+        came = time.time()
         body = await request.read()
         event = webhook.verify(body, dict(request.headers))
         assert event["id"] == request.headers["webhook-id"]
@@ -38,6 +39,7 @@ def build(log: int, fail: float, rng: random.Random) -> web.Application:
         await asyncio.sleep(TOO_LATE_SECONDS if late else rng.uniform(*LATE_SECONDS))
         status = rng.choice((500, 502, 503, 429 if rng.random() < 0.05 else 500)) if fails else 200
         line = {
+            "came": came,
             "at": time.time(),
             "id": event["id"],
             "payment": event["data"]["id"],

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bench.webhooks import judge
+from bench.webhooks import judge, unanswered
 
 TOLD = [
     {"id": f"evt_{n}", "type": "payment.paid", "data": {"id": f"pay_{payment}"}}
@@ -12,8 +12,8 @@ TOLD = [
 ]
 
 
-def came(name: str, at: float, status: int = 200, *, late: bool = False) -> dict[str, Any]:
-    return {"id": name, "at": at, "status": status, "late": late}
+def came(name: str, at: float, status: int = 200) -> dict[str, Any]:
+    return {"id": name, "came": at, "at": at, "status": status}
 
 
 ALL = [came("evt_1", 1.0), came("evt_2", 1.5, 500), came("evt_3", 2.0), came("evt_2", 3.0)]
@@ -36,12 +36,17 @@ def test_what_is_wrong_is_seen(lines: list[dict[str, Any]], said: str) -> None:
     assert [said] == judge(TOLD, lines, [20.0])
 
 
-@pytest.mark.parametrize(
-    ("lines", "deaths"),
-    [([*ALL, came("evt_3", 9.0)], [5.0]), ([*ALL[:2], came("evt_3", 2.0, late=True), *ALL[3:],
-                                            came("evt_3", 9.0)], [])],
-)  # fmt: skip
-def test_a_second_time_after_a_death_or_a_late_answer_has_its_cause(
-    lines: list[dict[str, Any]], deaths: list[float]
+@pytest.mark.parametrize(("deaths", "lost"), [([5.0], ""), ([], "evt_3")])
+def test_a_second_time_after_a_death_or_a_lost_answer_has_its_cause(
+    deaths: list[float], lost: str
 ) -> None:
-    assert [] == judge(TOLD, lines, deaths)
+    assert [] == judge(TOLD, [*ALL, came("evt_3", 9.0)], deaths, {lost})
+
+
+def test_answers_that_were_lost_are_found_in_the_log() -> None:
+    log = [
+        '{"event":"webhook not taken","webhook":"evt_1","status":500}',
+        '{"event":"webhook not taken","webhook":"evt_2","status":null,"cause":"timeout"}',
+        '{"event":"created"}',
+    ]
+    assert {"evt_2"} == unanswered(log)

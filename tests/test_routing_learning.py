@@ -118,6 +118,24 @@ def test_a_gateway_that_fails_beyond_its_capacity_is_kept_below_it() -> None:
     assert 0.15 < shop.share("saman", began) < 0.45
 
 
+def test_a_hard_outage_costs_no_payment_and_few_customers_wait_for_it() -> None:
+    """Whoever is sent to the dead bank gets a token from the next; after a few nobody is sent there but trials."""
+    router = Router({name: Limits() for name in FOUR}, RoutingSettings(), rng=random.Random(4))
+    failed = served = 0
+    for number in range(3_000):
+        now = number / 5.0
+        for name in router.rank(now).order[:3]:
+            ok = name != "saman" or now < 120.0
+            router.started(now, number, name, ok=ok, seconds=0.3 if ok else 1.0)
+            if ok:
+                served += 1
+                break
+            failed += 1
+        router.returned(now, number - 300, "paid")
+    assert 3_000 == served
+    assert failed < 20
+
+
 def test_what_is_kept_does_not_grow_with_time() -> None:
     shop = Shop()
     shop.run(1_500.0, fine, rate=2.0)

@@ -7,6 +7,8 @@ import pytest
 
 from gatewayd.core.refunds import REFUNDS_MAX, RefundState
 from gatewayd.core.terms import Operation
+from gatewayd.engine.refunding import Made, Wanted
+from gatewayd.journal.store import Guard, GuardKind
 from gatewayd.simulator.faults import Kind
 from tests.refund_stage import (
     DAY_SECONDS,
@@ -431,6 +433,20 @@ async def test_however_many_ask_at_once_the_sum_is_not_more_than_was_paid() -> N
     assert [201] * 3 + [422] * 17 == sorted(answer.status for answer in answers)
     assert (120_000, 30_000) == (payment["refunded_amount"], payment["refundable_amount"])
     assert 120_000 == row["refunded"]
+
+
+async def test_who_waits_for_another_finds_the_payment_that_memory_let_go_of_meanwhile() -> None:
+    async with refund_stage("sadad") as web:
+        payment = await paid(web)
+        number = int(payment["id"].removeprefix("pay_"))
+
+        async def ask(place: int) -> object:
+            key = Guard(kind=GuardKind.IDEMPOTENCY, key=f"demo|refund|{place}", detail="body")
+            return await web.engine.refunding.create(number, Wanted(amount=4_000, key="k1"), key)
+
+        answers = await asyncio.gather(*(ask(place) for place in range(100, 110)))
+
+    assert 10 == sum(isinstance(answer, Made) for answer in answers), answers
 
 
 async def test_every_change_of_a_refund_is_told() -> None:

@@ -33,10 +33,10 @@ class Records:
     @asynccontextmanager
     async def holding(self, number: int) -> AsyncIterator[Payment | None]:
         """Keep a payment in memory while working with it; None where there is none. It is not locked on entry."""
-        if self.journal.get(number) is None or self.journal.is_locked(number):
-            await self._bring(number)
-            await self.unlocked(number)
-        payment = self.journal.get(number)
+        payment, there = self.journal.get(number), True
+        while there and (payment is None or self.journal.is_locked(number)):
+            there = await self._brought(number)
+            payment = self.journal.get(number)  # None also where it was let go of meanwhile
         if payment is None:
             yield None
             return
@@ -46,8 +46,17 @@ class Records:
         finally:
             self.journal.unpin(number)
 
-    async def _bring(self, number: int) -> None:
-        """Read a payment that is not in memory. One reads at a time, so that nobody adopts what has grown old."""
+    async def _brought(self, number: int) -> bool:
+        """Bring a payment into memory and wait until it is not locked; whether there was one to bring."""
+        there = await self._bring(number)
+        await self.unlocked(number)
+        return there
+
+    async def _bring(self, number: int) -> bool:
+        """Read a payment that is not in memory; False if there is none.
+
+        One reads at a time, so that nobody adopts what has grown old.
+        """
         while self.journal.get(number) is None and not self.journal.is_locked(number):
             loading = self._loading.get(number)
             if loading is not None:
@@ -55,11 +64,12 @@ class Records:
                 continue
             self._loading[number] = done = asyncio.get_running_loop().create_future()
             try:
-                self.journal.adopt(number, await self._read_rows(number))
+                payment = self.journal.adopt(number, await self._read_rows(number))
             finally:
                 del self._loading[number]
                 done.set_result(None)
-            return
+            return payment is not None
+        return True
 
     async def look(self, number: int) -> Payment | None:
         """The payment as it has landed, without bringing it in; None where there is none."""

@@ -144,6 +144,8 @@ class SqliteReader:
                 index = own_index  # of several the last, which is the most telling
                 tests.append(f"{column} = ?")
                 values.append(wanted)
+        if status is not None and gateway is not None and order_id is None:
+            index = "search_by_status_and_gateway"  # a rare pair among two million is no scan
         limits: list[int] = []
         if created_from_ms is not None:
             tests += ["number >= ?", "created_ms >= ?"]

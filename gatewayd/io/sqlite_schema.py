@@ -11,7 +11,7 @@ from typing import Final
 
 APPLICATION_ID: Final = 0x67774A31
 """`gwJ1`: no other program's database is ever taken for a journal, or written into."""
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 SQLITE_MIN: Final = (3, 37, 0)
 """STRICT tables came with it."""
 BUSY_SECONDS: Final = 5.0
@@ -20,6 +20,9 @@ LOG_BYTES_KEPT: Final = 67_108_864
 """The write-ahead log's file is cut back to this once a long reader has let go of it."""
 CACHE_KIB: Final = 16_384
 
+_BY_STATUS_AND_GATEWAY: Final = (
+    "CREATE INDEX search_by_status_and_gateway ON search (shop, status, gateway, number);"
+)
 _POSTING: Final = """
 CREATE TABLE receivers (
     name TEXT PRIMARY KEY,            -- shop/receiver
@@ -102,11 +105,13 @@ CREATE INDEX search_by_gateway ON search (shop, gateway, number);
 CREATE INDEX search_in_review ON search (number) WHERE needs_review = 1;
 """
     + _POSTING
+    + _BY_STATUS_AND_GATEWAY
 )
 
 UPGRADES: Final = (
     "ALTER TABLE guards ADD COLUMN version INTEGER NOT NULL DEFAULT 1;",
     _POSTING,
+    _BY_STATUS_AND_GATEWAY,
 )
 """What makes of each schema, from the first on, the next one; events are never touched."""
 

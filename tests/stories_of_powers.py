@@ -241,6 +241,20 @@ async def refunds_a_part(at: Stage) -> None:
     assert 150_000 == it.session.refunded
 
 
+async def reverses_what_was_refunded_in_part(at: Stage) -> None:
+    """The bank gives back no more than it took, whichever way it is asked."""
+    driver = at.driver
+    assert isinstance(driver, Refundable)
+    assert isinstance(driver, Reversible)
+    it, receipt = await taken(at)
+    token = it.redirect.token
+    part = await at.run(driver.refund(it.order, token, receipt, 50_000, 902))
+    assert isinstance(part, GivenBack), part
+    rest = await at.run(driver.reverse(it.order, token, receipt))
+    assert isinstance(rest, Refusal), rest
+    assert (50_000, False) == (it.session.refunded, it.session.reversed)
+
+
 async def asks_about_refunds(at: Stage) -> None:
     """A refund that happened is never said not to have happened, nor the other way round."""
     assert isinstance(at.driver, Refundable)
@@ -283,4 +297,6 @@ def powers(name: str) -> set[Story]:
         found |= {lists_what_nobody_verified}
     if isinstance(driver, Refundable) and driver.traits.refunds:
         found |= {refunds_a_part, asks_about_refunds}
+        if isinstance(driver, Reversible) and driver.traits.reverse_within_seconds is not None:
+            found.add(reverses_what_was_refunded_in_part)
     return found

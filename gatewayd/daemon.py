@@ -6,6 +6,7 @@ fails it stops at once, because memory is ahead of it from then on.
 """
 
 import asyncio
+import gc
 import os
 import random
 import secrets
@@ -50,6 +51,8 @@ KEEP_ALIVE_SECONDS: Final = 75.0
 """How long an idle client connection is kept: longer than common proxies keep theirs, so that they close first."""
 HANG_UP_SECONDS: Final = 0.5
 """How long each listener of a daemon that failed waits for its handlers."""
+GARBAGE_AFTER: Final = 10_000
+"""Objects that may be left over before the youngest are looked at: some hundred payments' worth, a megabyte or two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +76,21 @@ async def run(config: Config, log: Log, ready: Callable[[Serving], None]) -> Non
     """
     loop = asyncio.get_running_loop()
     async with serving(config, log) as daemon:
+        _spare_the_collector()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, daemon.stop)
         ready(daemon)
         await daemon.ended
+
+
+def _spare_the_collector() -> None:
+    """Look for garbage less often, and never among what a start has made.
+
+    Next to nothing here is garbage in a circle, but every look goes through all that is alive: with Python's own
+    thresholds that took a fourteenth of the CPU of a payment, and a pause of 50 ms now and then.
+    """
+    gc.freeze()
+    gc.set_threshold(GARBAGE_AFTER, 20, 20)
 
 
 @asynccontextmanager

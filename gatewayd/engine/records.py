@@ -5,8 +5,7 @@ crash could take back.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from gatewayd.core.events import Event
 from gatewayd.core.payment import Payment
@@ -15,6 +14,33 @@ from gatewayd.journal.store import Guard, Holder, Row
 
 ReadRows = Callable[[int], Awaitable[list[Row]]]
 ReadRowsOf = Callable[[Sequence[int]], Awaitable[Mapping[int, list[Row]]]]
+
+
+class Holding:
+    """What `Records.holding` gives: a third of what a context manager made of a generator costs."""
+
+    __slots__ = ("_journal", "_number", "_payment", "_records")
+
+    def __init__(self, records: "Records", number: int) -> None:
+        self._records = records
+        self._journal = records.journal
+        self._number = number
+        self._payment: Payment | None = None
+
+    async def __aenter__(self) -> Payment | None:
+        journal, number = self._journal, self._number
+        payment, there = journal.get(number), True
+        while there and (payment is None or journal.is_locked(number)):
+            there = await self._records.brought(number)
+            payment = journal.get(number)  # None also where it was let go of meanwhile
+        if payment is not None:
+            journal.pin(number)
+        self._payment = payment
+        return payment
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._payment is not None:
+            self._journal.unpin(self._number)
 
 
 class Records:
@@ -30,23 +56,11 @@ class Records:
 
     # --- bringing in
 
-    @asynccontextmanager
-    async def holding(self, number: int) -> AsyncIterator[Payment | None]:
+    def holding(self, number: int) -> "Holding":
         """Keep a payment in memory while working with it; None where there is none. It is not locked on entry."""
-        payment, there = self.journal.get(number), True
-        while there and (payment is None or self.journal.is_locked(number)):
-            there = await self._brought(number)
-            payment = self.journal.get(number)  # None also where it was let go of meanwhile
-        if payment is None:
-            yield None
-            return
-        self.journal.pin(number)
-        try:
-            yield payment
-        finally:
-            self.journal.unpin(number)
+        return Holding(self, number)
 
-    async def _brought(self, number: int) -> bool:
+    async def brought(self, number: int) -> bool:
         """Bring a payment into memory and wait until it is not locked; whether there was one to bring."""
         there = await self._bring(number)
         await self.unlocked(number)

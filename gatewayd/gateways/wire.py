@@ -231,7 +231,9 @@ def parse_xml(body: bytes, where: str) -> ET.Element:
         depth += 1
         if depth > XML_DEPTH_MAX:
             raise MalformedReply(f"{where}: XML too deep")
-        builder.start(name(tag), {name(key): value for key, value in attributes.items()})
+        builder.start(
+            name(tag), {name(key): value for key, value in attributes.items()} if attributes else {}
+        )
 
     def end(tag: str) -> None:
         nonlocal depth

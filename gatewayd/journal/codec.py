@@ -12,16 +12,16 @@ Rules:
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache, lru_cache
-from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 import orjson
 
 from gatewayd.core.events import KINDS, Event
+from gatewayd.core.values import plainer
 
 _BESIDE: Final = frozenset({"at_ms", "private"})
 _SHARED: Final = frozenset({"gateway", "key", "method", "shop", "url"})
@@ -88,44 +88,17 @@ def _from_json(text: bytes) -> dict[str, Any]:
 # --- writing
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """A field, as far as writing it goes."""
-
-    name: str
-    default: Any
-    """MISSING if it is always written."""
-    write: Callable[[Any], dict[str, Any]] | None
-    """None for what JSON knows by itself."""
-
-
 @cache
 def _writer(cls: type) -> Callable[[Any], dict[str, Any]]:
     """Gives the fields that differ from their defaults; nested values become objects too."""
     hints = get_type_hints(cls)
-    columns = [
-        _Column(field.name, _default(field), _field_writer(hints[field.name]))
-        for field in fields(cls)
-        if field.name not in _BESIDE
-    ]
-    if not columns:
-        return lambda _value: {}
-    if len(columns) == 1:
-        only, alone = columns[0], attrgetter(columns[0].name)
-        return lambda value: _written((only,), (alone(value),))
-    plan, read = tuple(columns), attrgetter(*(column.name for column in columns))
-    return lambda value: _written(plan, read(value))
-
-
-def _written(plan: tuple[_Column, ...], values: tuple[Any, ...]) -> dict[str, Any]:
-    plain: dict[str, Any] = {}
-    for column, value in zip(plan, values, strict=True):
-        default = column.default
-        if value is default or (default is not MISSING and value == default):
-            continue
-        write = column.write
-        plain[column.name] = value if write is None or value is None else write(value)
-    return plain
+    return plainer(
+        [
+            (field.name, _default(field), _field_writer(hints[field.name]))
+            for field in fields(cls)
+            if field.name not in _BESIDE
+        ]
+    )
 
 
 def _default(field: Any) -> Any:

@@ -148,7 +148,7 @@ def hand_over_page(
 ) -> web.Response:
     """The page `handover`, of which every payment has one: joined from what the template gave once.
 
-    That is a sixth of what rendering it costs; a test holds both to the same bytes.
+    That is half of what rendering it costs; a test holds both to the same page.
     """
     if not title or not payment.order_id:
         return page(

@@ -17,7 +17,7 @@ ReadRowsOf = Callable[[Sequence[int]], Awaitable[Mapping[int, list[Row]]]]
 
 
 class Holding:
-    """What `Records.holding` gives, without the generator of an `asynccontextmanager`: it is on every customer's way."""
+    """What `Records.holding` gives: on every customer's way, so without an `asynccontextmanager`'s generator."""
 
     __slots__ = ("_journal", "_number", "_payment", "_records")
 

@@ -140,3 +140,20 @@ async def test_who_walks_by_keyboard_sees_where_he_is(browser: Browser) -> None:
         assert ["BUTTON", "3px"] == outline
         await visit.page.keyboard.press("Enter")
         await visit.page.wait_for_selector("button[value=paid]")
+
+
+@pytest.mark.parametrize("locale", ["fa", "en"])
+async def test_the_reference_of_the_api_is_whole_without_scripts_or_other_hosts(
+    browser: Browser, locale: str
+) -> None:
+    async with town(browser) as here, here.visit(scripts=False, width=1200, locale=locale) as visit:
+        asked: list[str] = []
+        visit.page.on("request", lambda request: asked.append(request.url))
+        await visit.page.goto(f"{here.web.base}/reference")
+        assert locale == await visit.page.locator("html").get_attribute("lang")
+        assert await visit.page.locator("#createPayment").is_visible()
+        wide = await visit.page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 1200
+        assert asked
+        assert all(url.startswith(here.web.base) for url in asked)
+        assert [] == visit.complaints

@@ -40,6 +40,8 @@ from gatewayd.web.ports import (
 )
 from gatewayd.web.problems import INVALID, Problem
 from gatewayd.web.rates import RATES, Rates
+from gatewayd.web.reference import page as reference
+from gatewayd.web.reference.page import DOCUMENT, Document
 from gatewayd.web.registered import Registered
 from gatewayd.web.shops import Shops
 from gatewayd.web.turnstile import Turnstile
@@ -80,7 +82,8 @@ def build_app(
     app[WHY_NOT] = why_not
     known = (engine.journal.get(number) for number in engine.journal.numbers())
     app[DESK] = Desk(service.shops, Names(engine.links), (each for each in known if each))
-    app.add_routes([*api.routes(), *refunds.routes(), *customer.routes()])
+    app.add_routes([*api.routes(), *refunds.routes(), *reference.routes(), *customer.routes()])
+    app[DOCUMENT] = Document(service.payments)
     app[LANE] = Lane(app, _MAIN_FLOW, through)
     if app[DESK].zarinpal:
         app.add_routes(zarinpal.routes())

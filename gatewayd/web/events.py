@@ -5,7 +5,6 @@ followed by one with a lower place, so that a cursor passes nothing over.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 import orjson
 from aiohttp import web
@@ -20,8 +19,9 @@ from gatewayd.journal.store import Row, Told, TooSlow
 from gatewayd.web.bodies import read_object
 from gatewayd.web.lists import read_limit
 from gatewayd.web.ports import ENGINE, PAST, SERVICE, SHOPS
-from gatewayd.web.problems import NAME_CHARS_MAX, Problem, invalid
-from gatewayd.web.render import json_answer, payment_object, refund_object, when
+from gatewayd.web.problems import NAME_CHARS_MAX, FieldError, Problem, invalid
+from gatewayd.web.render import json_answer, moment, payment_object, refund_object
+from gatewayd.web.shapes import EventShape, PaymentShape, RefundShape
 
 
 async def list_events(request: web.Request) -> web.Response:
@@ -84,18 +84,18 @@ def _no_webhooks() -> Problem:
     return Problem(409, "no_webhooks", "This shop has no receiver of webhooks for such events.")
 
 
-def event_object(told: Told, payment: Payment, links: Links) -> dict[str, Any]:
+def event_object(told: Told, payment: Payment, links: Links) -> EventShape:
     """The event; `payment` is the payment as it was then."""
     return {
         "id": event_id(told),
         "object": "event",
         "type": told.notice.type,
-        "created_at": when(told.notice.at_ms),
+        "created_at": moment(told.notice.at_ms),
         "data": _data(told.notice.type, payment, links),
     }
 
 
-def _data(news: str, payment: Payment, links: Links) -> dict[str, Any]:
+def _data(news: str, payment: Payment, links: Links) -> PaymentShape | RefundShape:
     """What it is about: the payment, or the refund that its last event moved."""
     if is_of_refund(news):
         (refund,) = [each for each in payment.refunds if each.version == payment.version]
@@ -109,11 +109,13 @@ def event_renderer(links: Links) -> Callable[[Told, Payment], bytes]:
 
 
 async def told_of(request: web.Request, whose: str, text: str, name: str) -> Told:
-    """The event of this id if it is this shop's; Problem 422 that names the field for any other."""
+    """The event of this id if it is this shop's; Problem 404 that names the field for any other."""
     seq = place_of(text)
     found = await request.app[PAST].notices(seq - 1, whose, 1) if seq is not None else []
     if not found or event_id(found[0]) != text:
-        raise invalid(name, "is no event of this shop's; begin again without it")
+        detail = "is no event of this shop's; begin again without it"
+        errors = [FieldError(name, detail, "event_not_found")]
+        raise Problem(404, "event_not_found", f"{name}: {detail}", errors=errors)
     return found[0]
 
 

@@ -50,7 +50,11 @@ def _asset(name: str, content_type: str) -> tuple[str, bytes, dict[str, str]]:
 
 _STYLE: Final = _asset("style.css", "text/css")
 _SCRIPT: Final = _asset("handover.js", "text/javascript")
-_ASSETS: Final = {name: (body, headers) for name, body, headers in (_STYLE, _SCRIPT)}
+_REFERENCE_STYLE: Final = _asset("reference.css", "text/css")
+REFERENCE_STYLE: Final = f"/assets/{_REFERENCE_STYLE[0]}"
+_ASSETS: Final = {
+    name: (body, headers) for name, body, headers in (_STYLE, _SCRIPT, _REFERENCE_STYLE)
+}
 
 
 _FIXED: Final = re.compile(r"\{\{ (\w+)(?:\.(\w+))? \}\}")
@@ -182,7 +186,7 @@ def _join(parts: list[str], pieces: tuple[str, ...], values: Mapping[str, str]) 
 
 
 async def asset(request: Request) -> web.Response:
-    """`GET /assets/{name}`: the one style sheet and the one script."""
+    """`GET /assets/{name}`: the style sheets and the one script."""
     found = _ASSETS.get(request.match_info["name"])
     if found is None:
         raise web.HTTPNotFound

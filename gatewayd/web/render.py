@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
 
 import orjson
 from aiohttp import web
@@ -17,6 +16,7 @@ from gatewayd.engine.gateway import GatewaySettings
 from gatewayd.engine.links import Links
 from gatewayd.engine.telling import public_id, refund_id
 from gatewayd.routing.router import GatewayHealth
+from gatewayd.web import shapes
 
 
 def json_answer(
@@ -32,9 +32,12 @@ def json_answer(
 
 
 def when(at_ms: int | None) -> str | None:
+    """As `moment`, for what may not have happened."""
+    return None if at_ms is None else moment(at_ms)
+
+
+def moment(at_ms: int) -> str:
     """RFC 3339 in UTC with milliseconds."""
-    if at_ms is None:
-        return None
     seconds, rest_ms = divmod(at_ms, 1000)
     day, of_day = divmod(seconds, 86_400)
     minutes, second = divmod(of_day, 60)
@@ -48,7 +51,7 @@ def _day(days: int) -> str:
     return f"{datetime.fromtimestamp(days * 86_400, UTC):%Y-%m-%d}"
 
 
-def payment_object(payment: Payment, links: Links) -> dict[str, Any]:
+def payment_object(payment: Payment, links: Links) -> shapes.PaymentShape:
     """The payment; amounts in its own currency, `amount_rial` beside them."""
     kept = payment.kept
     shown = kept or payment.latest
@@ -79,15 +82,15 @@ def payment_object(payment: Payment, links: Links) -> dict[str, Any]:
         "needs_review": needs_review(payment),
         "description": payment.description or None,
         "test": payment.test,
-        "created_at": when(payment.created_ms),
-        "expires_at": when(payment.expires_ms),
+        "created_at": moment(payment.created_ms),
+        "expires_at": moment(payment.expires_ms),
         "paid_at": when(payment.captured_ms),
         "metadata": dict(payment.metadata or {}),
     }
 
 
-def _attempt(attempt: Attempt) -> dict[str, Any]:
-    shown: dict[str, Any] = {
+def _attempt(attempt: Attempt) -> shapes.AttemptShape:
+    shown: shapes.AttemptShape = {
         "number": attempt.number,
         "gateway": attempt.gateway,
         "state": attempt.state,
@@ -101,7 +104,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     return shown
 
 
-def refund_object(payment: Payment, refund: Refund) -> dict[str, Any]:
+def refund_object(payment: Payment, refund: Refund) -> shapes.RefundShape:
     """A refund; amounts in its payment's currency."""
     manual = refund.state is RefundState.MANUAL
     given = refund.given
@@ -120,12 +123,12 @@ def refund_object(payment: Payment, refund: Refund) -> dict[str, Any]:
         "returns_by": when(refund.returns_by_ms),
         "needs": refund_needs(payment, refund) if manual else None,
         "test": payment.test,
-        "created_at": when(refund.created_ms),
-        "updated_at": when(refund.changed_ms),
+        "created_at": moment(refund.created_ms),
+        "updated_at": moment(refund.changed_ms),
     }
 
 
-def refund_needs(payment: Payment, refund: Refund) -> dict[str, Any]:
+def refund_needs(payment: Payment, refund: Refund) -> shapes.RefundNeedsShape:
     """What a person needs to give it back by hand, or to find out at the bank whether it has been."""
     attempt = attempt_of(payment, refund.attempt)
     receipt = attempt.receipt or Receipt()
@@ -147,7 +150,7 @@ def refund_needs(payment: Payment, refund: Refund) -> dict[str, Any]:
     }
 
 
-def gateway_object(gateway: GatewaySettings, health: GatewayHealth) -> dict[str, Any]:
+def gateway_object(gateway: GatewaySettings, health: GatewayHealth) -> shapes.GatewayShape:
     """A gateway with its live health."""
     traits = gateway.traits
     return {

@@ -57,8 +57,11 @@ class Shops:
             for key in shop.keys
         }
 
-    def caller(self, request: Request, scope: Scope) -> Caller:
-        """Who calls; Problem 401 for a missing, wrong or ended key, 403 for one that is not for this."""
+    def caller(self, request: Request, scope: Scope | None) -> Caller:
+        """Who calls; Problem 401 for a missing, wrong or ended key, 403 for one that is not for this.
+
+        Without a scope any key will do.
+        """
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
         # Looked up by digest, so that the time it takes says nothing about how much of a key was right.
         caller = self._callers.get(_digest(key.strip())) if scheme.lower() == "bearer" else None
@@ -67,7 +70,7 @@ class Shops:
             raise Problem(401, "auth_invalid", detail)
         if caller.ends_at is not None and self._wall() >= caller.ends_at:
             raise Problem(401, "auth_invalid", "This API key is no good any more; use a newer one.")
-        if scope not in caller.scopes:
+        if scope is not None and scope not in caller.scopes:
             raise Problem(403, "scope_missing", f"This API key is not for {scope}.")
         return caller
 

@@ -1,0 +1,272 @@
+"""The OpenAPI 3.1 document, built from the table of calls and the types of bodies and answers.
+
+What a body's types say beyond their form (patterns, limits that are settings) is written into their schemas here, so
+that what the document allows is what the daemon takes.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from gatewayd import __version__
+from gatewayd.core.hosts import is_loopback
+from gatewayd.core.settings import PaymentSettings, ShopSettings
+from gatewayd.web import shapes
+from gatewayd.web.reference.operations import OPERATIONS, Operation
+from gatewayd.web.reference.words import (
+    ABOUT,
+    FIELDS,
+    HEADERS,
+    PROBLEMS,
+    ROOMS,
+    WEBHOOK,
+    WEBHOOK_TAKEN,
+)
+
+EN: Final = 0
+_REF: Final = "#/components/schemas/{model}"
+_NAMES: Final = {
+    "PaymentShape": "Payment",
+    "RefundShape": "Refund",
+    "PaymentBody": "NewPayment",
+    "PayerBody": "Payer",
+    "SplitBody": "Split",
+    "RefundBody": "NewRefund",
+    "CodeClass": "Cause",
+    "State": "AttemptState",
+    "Status": "PaymentStatus",
+    "RefundWay": "RefundKind",
+    "Capture": "CaptureMode",
+    "IfUnverified": "Unverified",
+    "BreakerState": "Breaker",
+}
+"""Names inside, where they differ from those outside by more than their ending."""
+_JSON: Final = "application/json"
+_PROBLEM_JSON: Final = "application/problem+json"
+
+
+def build_document(
+    settings: PaymentSettings, shop: ShopSettings | None = None, gateways: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The document of a daemon with these settings; for a shop that is known, with its hosts and gateways."""
+    types = _Types()
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(
+            operation, types
+        )
+    problem = types.of(shapes.ProblemShape)
+    webhook = _webhook(types)
+    schemas = types.schemas()
+    _narrow(schemas, settings)
+    if shop is not None:
+        _narrow_to_shop(schemas["NewPayment"]["properties"], shop, gateways)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "gatewayd",
+            "version": __version__,
+            "summary": ABOUT[EN],
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": words[EN]} for name, words in ROOMS.items()],
+        "paths": paths,
+        "webhooks": {"event": {"post": webhook}},
+        "components": {
+            "schemas": schemas,
+            "responses": {"Problem": _answer(PROBLEMS[0][EN], problem, _PROBLEM_JSON)},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": ABOUT[2]}
+            },
+        },
+        "security": [{"key": []}],
+    }
+
+
+class _Types:
+    """Collects the schemas of Python types."""
+
+    def __init__(self) -> None:
+        self._schemas: dict[str, Any] = {}
+
+    def of(self, kind: Any) -> dict[str, Any]:
+        """A schema that refers to the type's; its own and those that it needs are kept."""
+        if isinstance(kind, Mapping):
+            return dict(kind)
+        schema = _schema(kind)
+        definitions = schema.get("$defs", {})
+        self._schemas.update((_outside(name), _renamed(each)) for name, each in definitions.items())
+        if "$ref" in schema:
+            return {"$ref": _renamed(schema["$ref"])}
+        name = _outside(kind.__name__)
+        self._schemas[name] = _renamed({k: v for k, v in schema.items() if k != "$defs"})
+        return {"$ref": _REF.format(model=name)}
+
+    def schemas(self) -> dict[str, Any]:
+        """All that were asked for, by name."""
+        return {name: _described(self._schemas[name]) for name in sorted(self._schemas)}
+
+
+@cache
+def _schema(kind: Any) -> dict[str, Any]:
+    return TypeAdapter(kind).json_schema(ref_template=_REF)
+
+
+def _outside(name: str) -> str:
+    return _NAMES.get(name, name.removesuffix("Shape").removesuffix("Body"))
+
+
+def _renamed(schema: Any) -> Any:
+    """A schema with the names of outside, and without titles that only repeat names."""
+    match schema:
+        case str() if schema.startswith("#/components/schemas/"):
+            return _REF.format(model=_outside(schema.rpartition("/")[2]))
+        case dict():
+            return {
+                key: _renamed(value)
+                for key, value in schema.items()
+                if key != "title" or not isinstance(value, str)
+            }
+        case list():
+            return [_renamed(each) for each in schema]
+        case _:
+            return schema
+
+
+def _described(schema: dict[str, Any]) -> dict[str, Any]:
+    """With the words of every field that has some."""
+    for name, field in schema.get("properties", {}).items():
+        if name in FIELDS:
+            field["description"] = FIELDS[name][EN]
+    return schema
+
+
+def _narrow(schemas: dict[str, Any], settings: PaymentSettings) -> None:
+    """What the daemon checks beyond what the types say."""
+    payment = schemas["NewPayment"]["properties"]
+    for name, said in (
+        ("amount", {"minimum": -(-settings.amount_min // 10), "maximum": settings.amount_max}),
+        ("order_id", {"pattern": r"^[\x21-\x7e]([\x20-\x7e]{0,98}[\x21-\x7e])?$"}),
+        ("return_url", {"format": "uri", "maxLength": 2000, "pattern": r"^https?://[^\s\\#@]+$"}),
+        ("expires_in", _lifetime(settings)),
+    ):
+        payment[name] = {**{k: v for k, v in payment[name].items() if k != "anyOf"}, **said}
+    payment["amount"].pop("exclusiveMinimum", None)
+    payer = schemas["Payer"]["properties"]
+    _narrow_text(payer["mobile"], r"^(\+98|0098|98|0)?9[0-9]{9}$")
+    _narrow_text(payer["national_id"], "^[0-9]{10}$")
+    _narrow_text(payer["email"], r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+$")
+    payer["allowed_cards"]["items"]["pattern"] = "^[0-9]{16}$"
+    schemas["Split"]["properties"]["iban"]["pattern"] = "^IR[0-9]{24}$"
+    _narrow_text(schemas["NewRefund"]["properties"]["iban"], "^IR[0-9]{24}$")
+
+
+def _narrow_to_shop(payment: dict[str, Any], shop: ShopSettings, gateways: Sequence[str]) -> None:
+    """What only this shop may send."""
+    secure = "|".join(re.escape(host) for host in shop.return_hosts)
+    plain = "|".join(
+        re.escape(host) for host in shop.return_hosts if shop.allow_http or is_loopback(host)
+    )
+    starts = [f"https://({secure})"] + ([f"http://({plain})"] if plain else [])
+    rest = r"(:[1-9][0-9]{0,3})?([/?][\x21\x22\x24-\x5b\x5d-\x7e]*)?"
+    payment["return_url"]["pattern"] = f"^({'|'.join(starts)}){rest}$"
+    payment["gateways"]["items"]["enum"] = list(gateways)
+
+
+def _lifetime(settings: PaymentSettings) -> dict[str, Any]:
+    return {
+        "type": ["integer", "null"],
+        "minimum": settings.expires_in_min,
+        "maximum": settings.expires_in_max,
+        "default": settings.expires_in_default,
+    }
+
+
+def _narrow_text(field: dict[str, Any], pattern: str) -> None:
+    for each in field.get("anyOf", [field]):
+        if each.get("type") == "string":
+            each["pattern"] = pattern
+
+
+def _operation(operation: Operation, types: _Types) -> dict[str, Any]:
+    answer = types.of(operation.answer)
+    if operation.of_list:
+        answer = _list(answer, operation.path)
+    responses = {str(operation.status): _answer(operation.words[EN], answer, _JSON)}
+    if operation.headers:
+        responses[str(operation.status)]["headers"] = {
+            name: {"description": HEADERS[name][EN], "schema": {"type": "string"}}
+            for name in operation.headers
+        }
+    for status, kind in (operation.also or {}).items():
+        responses[str(status)] = _answer(operation.words[EN], types.of(kind), _JSON)
+    general = (401, 403, 429, 500) if operation.scope else (429, 500)
+    for status in sorted({*operation.problems, *general} - set(operation.also or ())):
+        responses[str(status)] = _answer(
+            PROBLEMS[status][EN], types.of(shapes.ProblemShape), _PROBLEM_JSON
+        )
+    made: dict[str, Any] = {
+        "operationId": operation.name,
+        "summary": operation.words[EN],
+        "tags": [operation.room],
+        "responses": responses,
+    }
+    if operation.scope is None:
+        made["security"] = []
+    else:
+        made["x-scope"] = str(operation.scope)
+    if operation.parameters:
+        made["parameters"] = [
+            {
+                "name": each.name,
+                "in": each.place,
+                "required": each.required,
+                "schema": dict(each.schema),
+                "description": (FIELDS.get(each.name) or HEADERS[each.name])[EN],
+            }
+            for each in operation.parameters
+        ]
+    if operation.body is not None:
+        made["requestBody"] = {
+            "required": operation.body_required,
+            "content": {_JSON: {"schema": types.of(operation.body)}},
+        }
+    return made
+
+
+def _webhook(types: _Types) -> dict[str, Any]:
+    """What receivers of webhooks are sent, signed as Standard Webhooks 1.0.0 has it."""
+    return {
+        "operationId": "receiveEvent",
+        "summary": WEBHOOK[EN],
+        "security": [],
+        "parameters": [
+            {"name": name, "in": "header", "required": True, "schema": {"type": "string"}}
+            for name in ("webhook-id", "webhook-timestamp", "webhook-signature")
+        ],
+        "requestBody": {"content": {_JSON: {"schema": types.of(shapes.EventShape)}}},
+        "responses": {"2XX": {"description": WEBHOOK_TAKEN[EN]}},
+    }
+
+
+def _list(item: dict[str, Any], path: str) -> dict[str, Any]:
+    url = {"const": path} if "{" not in path else {"type": "string"}
+    return {
+        "type": "object",
+        "properties": {
+            "object": {"const": "list"},
+            "data": {"type": "array", "items": item},
+            "has_more": {"type": "boolean"},
+            "url": url,
+        },
+        "required": ["object", "data", "has_more", "url"],
+        "additionalProperties": False,
+    }
+
+
+def _answer(words: str, schema: dict[str, Any], kind: str) -> dict[str, Any]:
+    return {"description": words, "content": {kind: {"schema": schema}}}

@@ -147,7 +147,8 @@ class _Said:
 
 async def openapi(request: Request) -> web.Response:
     """`GET /openapi.json`: with an API key, what its shop may send."""
-    shop, gateways = None, ()
+    shop: ShopSettings | None = None
+    gateways: tuple[str, ...] = ()
     if "Authorization" in request.headers:
         shop = request.app[SHOPS].caller(request, None).shop
         gateways = tuple(shop.gateways or request.app[ENGINE].gateways)

@@ -109,9 +109,11 @@ def event_renderer(links: Links) -> Callable[[Told, Payment], bytes]:
 
 
 async def told_of(request: web.Request, whose: str, text: str, name: str) -> Told:
-    """The event of this id if it is this shop's; Problem 404 that names the field for any other."""
+    """The event of this id; Problem 404 that names the field for one that is not this shop's, 422 for no id at all."""
     seq = place_of(text)
-    found = await request.app[PAST].notices(seq - 1, whose, 1) if seq is not None else []
+    if seq is None:
+        raise invalid(name, "must be an event's id, such as evt_1042_6fe21a77")
+    found = await request.app[PAST].notices(seq - 1, whose, 1)
     if not found or event_id(found[0]) != text:
         detail = "is no event of this shop's; begin again without it"
         errors = [FieldError(name, detail, "event_not_found")]

@@ -271,7 +271,7 @@ OPERATIONS: Final = (
         parameters=(Parameter(name="id", place="path", schema=EVENT_ID, required=True),),
         status=202,
         answer=shapes.ResendingShape,
-        problems=(404, 409),
+        problems=(404, 409, 422),
     ),
     Operation(
         method="GET",

@@ -147,6 +147,14 @@ def test_after_its_end_no_word_counts(gateway: str, end: ev.Event) -> None:
     assert Status.AUTHORIZED is not status_of(payment)
 
 
+def test_what_is_over_is_not_authorized_any_more_whatever_is_proven_of_it() -> None:
+    payment = ordered(MANUAL, "lapses")
+    payment = apply(payment, ev.Closed(at_ms=T0 + 4 * SECOND, why=ev.Closing.FAILED))
+    payment = further(payment, "Returned:claim", "Asked:paid", at_ms=T0 + 5 * SECOND)
+    assert not allows(payment, TRIGGERS["Authorized"](T0 + MINUTE, 1))
+    assert Status.FAILED is status_of(payment)
+
+
 # --- the word is spent
 
 

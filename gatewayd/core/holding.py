@@ -93,8 +93,13 @@ def worded(
             return changed(hold, lapsed=True)
 
 
-def check(hold: Hold | None, event: ev.AttemptEvent, state: State, *, settles: bool) -> None:
-    """IllegalTransition for what may happen to an attempt only before, or only after, its shop's word."""
+def check(
+    hold: Hold | None, event: ev.AttemptEvent, state: State, *, settles: bool, over: bool
+) -> None:
+    """IllegalTransition for what may happen to an attempt only before, or only after, its shop's word.
+
+    `over`: the payment is closed or being stopped.
+    """
     asked = hold is not None and hold.asked_ms is not None
     match event:
         case ev.LeftToReview() if state is State.VERIFIED and (hold is None or asked):
@@ -102,8 +107,8 @@ def check(hold: Hold | None, event: ev.AttemptEvent, state: State, *, settles: b
         case ev.Authorized():
             proven = hold is not None and (state is State.VERIFIED or event.attempt in hold.proven)
             manual = hold is not None and hold.capture is Capture.MANUAL
-            again = hold is not None and (hold.lapsed or hold.authorized)
-            if asked or not proven or not manual or again:
+            again = hold is not None and hold.authorized
+            if over or asked or not proven or not manual or again:
                 raise IllegalTransition("Authorized again, or what is not proven")
         case ev.VerifyRequested(purpose=ev.Purpose.KEEP) if hold is not None:
             if not may_verify(hold, settles=settles):

@@ -256,7 +256,8 @@ def _at_attempt(payment: Payment, event: ev.AttemptEvent, version: int) -> Payme
     ):
         raise IllegalTransition("a second attempt would be kept, or one of a payment that is over")
     if payment.hold is not None or trigger in holding.BY_WORD:
-        holding.check(payment.hold, event, attempt.state, settles=attempt.settles)
+        over = payment.closed is not None or payment.stopping
+        holding.check(payment.hold, event, attempt.state, settles=attempt.settles, over=over)
     refunds = payment.refunds and rf.after_reverse(payment.refunds, event, payment.amount, version)
     if refunds is None:
         raise IllegalTransition("ReverseRequested of what is refunded in part")

@@ -90,7 +90,9 @@ def status_of(payment: Payment) -> Status:
 def is_authorized(payment: Payment) -> bool:
     """Whether the shop may take the money: proven, not taken, and nothing has been asked for but its word."""
     hold = payment.hold
-    if hold is None or not hold.authorized or hold.asked_ms is not None or payment.stopping:
+    if hold is None or not hold.authorized or hold.asked_ms is not None:
+        return False
+    if payment.stopping or payment.closed is not None:
         return False
     attempt = payment.attempt(hold.authorized)
     return (

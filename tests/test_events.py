@@ -162,4 +162,4 @@ async def test_nobody_sees_another_shops_events_nor_test_events_with_a_live_key(
             assert [payment["id"]] == [e["data"]["id"] for e in await events(web, key=key)]
         (first,) = await events(web)
         answer = await web.call("GET", f"/v1/events?after={first['id']}", key=OTHER_KEY)
-        assert (422, "after") == (answer.status, answer.json["param"])
+        assert (404, "after") == (answer.status, answer.json["param"])

@@ -261,7 +261,7 @@ async def test_an_event_is_sent_again_when_its_shop_asks_and_nobody_else(there: 
         assert (202, ["demo/main"]) == (answer.status, answer.json["receivers"])
         await there.until(lambda: len(there.taken) == 2)
         assert [event, event] == there.taken
-        assert 422 == (await web.call("POST", path, key=OTHER_KEY)).status
+        assert 404 == (await web.call("POST", path, key=OTHER_KEY)).status
 
 
 async def test_everything_after_an_event_is_sent_again_in_order(there: Hooks) -> None:

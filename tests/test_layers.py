@@ -22,6 +22,7 @@ INNER = DECIDERS | {"engine"}
 LOWER = INNER | {"simulator", "io", "web"}
 MAY_IMPORT = {  # besides itself
     "": frozenset[str](),
+    "client": frozenset[str](),
     "core": frozenset[str](),
     "routing": frozenset({"core"}),
     "gateways": frozenset({"core"}),

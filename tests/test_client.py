@@ -4,7 +4,8 @@ import json
 import socket
 from datetime import UTC, datetime
 from random import Random
-from typing import Any
+from typing import Any, get_args, is_typeddict
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -23,8 +24,11 @@ from gatewayd.client import (
     calls,
     read_return,
     read_webhook,
+    shapes,
 )
 from gatewayd.client.trying import Answer, Done, Lost, Pause, Trying
+from gatewayd.core.settings import PaymentSettings
+from gatewayd.web.reference.document import build_document
 from tests.client_stage import between, shop
 from tests.hook_stage import HOOK_SECRET, NEW_SECRET
 from tests.refund_stage import refund_stage
@@ -33,6 +37,7 @@ from tests.web_stage import OTHER_KEY, SECRET, web_stage
 KINDS = pytest.mark.parametrize("kind", ["sync", "async"])
 BUSY = Answer(status=503, body=b'{"code": "overloaded", "detail": "later"}', retry_after="3")
 IN_USE = Answer(status=409, body=b'{"code": "idempotency_key_in_use", "detail": "wait"}')
+NOT_THE_CLIENTS = {"Problem", "Liveness", "Readiness"}
 WANTED: dict[str, Any] = {
     "amount": 150_000,
     "order_id": "o-1",
@@ -332,6 +337,66 @@ def test_an_address_that_is_none_is_refused_at_once(kind: type[Client], url: str
     with pytest.raises(ValueError, match="api_key") as wrong:
         kind("https://x", "gwk secret\n")
     assert "secret" not in str(wrong.value)
+
+
+# --- the types
+
+
+DOCUMENT = build_document(PaymentSettings())
+OURS: dict[str, Any] = {
+    name: kind
+    for name, kind in vars(shapes).items()
+    if isinstance(kind, type) and is_typeddict(kind) and name not in {"Page", "PaymentFilters"}
+}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_the_types_have_the_fields_of_the_served_document(name: str) -> None:
+    schema = DOCUMENT["components"]["schemas"][name]
+    assert set(schema["properties"]) == OURS[name].__annotations__.keys()
+    assert set(schema.get("required", ())) == OURS[name].__required_keys__
+
+
+def test_every_object_that_the_documents_calls_speak_of_has_a_type() -> None:
+    objects = {
+        name
+        for name, schema in DOCUMENT["components"]["schemas"].items()
+        if schema.get("type") == "object"
+    }
+    assert set() == objects - set(OURS) - NOT_THE_CLIENTS
+
+
+def test_every_call_of_the_document_is_there() -> None:
+    listed = {
+        f"{method} {path}"
+        for path, methods in DOCUMENT["paths"].items()
+        for method in methods
+        if path.startswith("/v1/")
+    }
+    made = [
+        create(),
+        calls.get_payment("{id}"),
+        calls.list_payments({}, None),
+        calls.capture_payment("{id}", None, "k"),
+        calls.cancel_payment("{id}", "k"),
+        calls.create_refund("{id}", {}, "k"),
+        calls.list_refunds("{id}"),
+        calls.get_refund("{id}"),
+        calls.list_gateways(),
+        calls.list_events(None),
+        calls.replay_events(None),
+        calls.resend_event("{id}"),
+    ]
+    ours = {f"{each.method.lower()} {unquote(each.target.partition('?')[0])}" for each in made}
+    assert listed == ours
+
+
+def test_every_filter_and_status_of_the_document_is_there() -> None:
+    named = {each["name"] for each in DOCUMENT["paths"]["/v1/payments"]["get"]["parameters"]}
+    assert named - {"limit", "starting_after"} == shapes.PaymentFilters.__annotations__.keys()
+    for name in ("PaymentStatus", "Money", "RefundStatus", "RefundKind", "Breaker"):
+        schema = DOCUMENT["components"]["schemas"][name]
+        assert set(schema["enum"]) == set(get_args(getattr(shapes, name)))
 
 
 # --- what is signed

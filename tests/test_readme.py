@@ -1,6 +1,7 @@
 """What the README says is so: its commands exist, its calls are answered as it says, its tables are the code's."""
 
 import ast
+import asyncio
 import json
 import re
 import shlex
@@ -17,6 +18,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from gatewayd import cli, cli_journal, cli_operators
+from gatewayd.client import AsyncClient, Client
 from gatewayd.core.news import NEWS
 from gatewayd.core.secret import Secret
 from gatewayd.core.settings import ShopKey, ShopSettings
@@ -322,7 +324,7 @@ async def test_an_error_looks_as_the_readme_shows_it(stage: DemoStage) -> None:
 
 async def test_the_readmes_python_knows_a_genuine_return_from_another(stage: DemoStage) -> None:
     scope: dict[str, Any] = {}
-    (program,) = blocks("python")
+    program, _ = blocks("python")
     exec(compile(program, "README.md", "exec"), scope)
     query, secret = await paid(stage), stage.setting.return_secret
     assert scope["is_genuine"](query, secret)
@@ -330,6 +332,23 @@ async def test_the_readmes_python_knows_a_genuine_return_from_another(stage: Dem
         assert not scope["is_genuine"]({**query, name: "0"}, secret)
         assert not scope["is_genuine"]({n: v for n, v in query.items() if n != name}, secret)
     assert not scope["is_genuine"](query, "another secret")
+
+
+async def test_the_readmes_client_makes_a_payment(stage: DemoStage) -> None:
+    _, program = blocks("python")
+    program = program.replace("http://127.0.0.1:8080", stage.setting.daemon)
+    scope: dict[str, Any] = {}
+    await asyncio.to_thread(exec, compile(program, "README.md", "exec"), scope)
+    assert ("pending", False) == (scope["payment"]["status"], scope["sell"])
+    assert scope["send_the_customer_to"].startswith(stage.setting.daemon)
+    assert "payment.created" in scope["happened"]
+
+
+def test_the_readme_names_every_method_of_the_client() -> None:
+    named = set(re.findall(r"`(\w+)`", TEXT))
+    for kind in (Client, AsyncClient):
+        methods = {name for name in vars(kind) if not name.startswith("_")} - {"close"}
+        assert set() == methods - named
 
 
 def test_keys_are_made_as_the_daemon_wants_them() -> None:

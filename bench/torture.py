@@ -140,7 +140,11 @@ class Customer:
         made = await self._insist("POST", "/v1/payments", body, headers)
         if made is None or made.status != 201:
             return f"create {made.status if made else 'gave up'}"
-        step = Step("GET", urlsplit(json.loads(made.body)["pay_url"]).path)
+        return await self.walk(json.loads(made.body)["pay_url"])
+
+    async def walk(self, pay_url: str) -> str:
+        """From the shop over the bank back to the shop; how it ended."""
+        step = Step("GET", urlsplit(pay_url).path)
         for _ in range(12):
             parts = urlsplit(step.url)
             target = f"{parts.path}?{parts.query}" if parts.query else parts.path

@@ -1,13 +1,16 @@
 """The API's document, for programs as `/openapi.json` and for people as a page without scripts, in two languages."""
 
+import re
 from collections.abc import Sequence
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 from aiohttp import web
 from jinja2 import DictLoader, Environment, StrictUndefined
+from markupsafe import Markup
 
 from gatewayd.core.settings import PaymentSettings, ShopSettings
 from gatewayd.web.asked import Request
@@ -30,6 +33,7 @@ from gatewayd.web.reference.words import (
 
 LOCALES: Final = ("en", "fa")
 """In the order of the words."""
+_CODE: Final = re.compile("`([^`]+)`")
 _TEMPLATE: Final = Path(__file__).parent / "reference.html"
 _WORDS: Final = {operation.name: operation.words for operation in OPERATIONS}
 
@@ -72,6 +76,7 @@ def _render(document: dict[str, Any], language: int) -> bytes:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["coded"] = _coded
     said = _Said(language)
     text = environment.get_template("reference").render(
         document=document,
@@ -87,6 +92,11 @@ def _render(document: dict[str, Any], language: int) -> bytes:
         style=REFERENCE_STYLE,
     )
     return text.encode()
+
+
+def _coded(text: str) -> Markup:
+    """Words with what stands between backticks as code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", escape(text)))  # noqa: S704 - escaped before
 
 
 class _Said:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from gatewayd.io.operator_client import NoDaemon, Said, ask_daemon
 
@@ -16,7 +16,6 @@ EX_UNAVAILABLE: Final = 69
 EX_REFUSED: Final = 1
 _REFUND: Final = re.compile(r"(?:rfd_)?([0-9]{1,15})_([0-9]{1,3})")
 _TOLD_ABOVE: Final = frozenset({"why", "ask_bank_first", "amount", "amount_rial"})
-_CONSOLE: Final = Console(highlight=False, markup=False)
 
 Journal = Annotated[
     Path,
@@ -46,7 +45,9 @@ routing = typer.Typer(help="How the running daemon draws gateways.", no_args_is_
 @payment.command("list")
 def list_payments(journal: Journal = JOURNAL) -> None:
     """What is open, the most urgent first: its next action and when it is due."""
-    table = Table("payment", "shop", "order", "rial", "status", "money", "next", "due in", "review")
+    table = Table(
+        _whole("payment"), "shop", "order", "rial", "status", "money", "next", "due in", "review"
+    )
     for row in _ask(journal, "GET", "/payments"):
         table.add_row(
             row["payment"],
@@ -59,7 +60,7 @@ def list_payments(journal: Journal = JOURNAL) -> None:
             _due(row),
             "; ".join(row["reviews"]),
         )
-    _CONSOLE.print(table)
+    _console().print(table)
 
 
 @payment.command()
@@ -67,23 +68,25 @@ def show(number: Number, journal: Journal = JOURNAL) -> None:
     """One payment's story, event by event."""
     found = _ask(journal, "GET", f"/payments/{_digits(number)}")
     summary = found["payment"]
-    _CONSOLE.print(
+    _console().print(
         f"{summary['payment']}  order {summary['order_id']} of {summary['shop']}  "
         f"{summary['amount_rial']:,} rial  {summary['status']}  money: {summary['money']}"
     )
     for reason in summary["reviews"]:
-        _CONSOLE.print(f"needs review: {reason}")
+        _console().print(f"needs review: {reason}")
     for each in summary["refunds"]:
         kind = f" by {each['kind']}" if each["kind"] else ""
-        _CONSOLE.print(f"refund {each['id']}: {each['amount_rial']:,} rial, {each['status']}{kind}")
+        _console().print(
+            f"refund {each['id']}: {each['amount_rial']:,} rial, {each['status']}{kind}"
+        )
     if summary["next"]:
-        _CONSOLE.print(f"next: {summary['next']} in {_due(summary)}")
+        _console().print(f"next: {summary['next']} in {_due(summary)}")
     table = Table("version", "time (UTC)", "event", "what")
     for line in found["events"]:
         at = datetime.fromtimestamp(line["at_ms"] / 1000, UTC)
         what = "  ".join(f"{name}={value}" for name, value in line["fields"].items())
         table.add_row(str(line["version"]), f"{at:%Y-%m-%d %H:%M:%S.%f}"[:-3], line["kind"], what)
-    _CONSOLE.print(table)
+    _console().print(table)
 
 
 @payment.command()
@@ -107,7 +110,9 @@ def resolve(number: Number, reason: Reason, by: By = "", journal: Journal = JOUR
 @refund.command("list")
 def list_refunds(journal: Journal = JOURNAL) -> None:
     """Refunds that have not ended; those that need a person say why."""
-    table = Table("refund", "shop", "order", "rial", "gateway", "status", "since (UTC)", "why")
+    table = Table(
+        _whole("refund"), "shop", "order", "rial", "gateway", "status", "since (UTC)", "why"
+    )
     for row in _ask(journal, "GET", "/refunds"):
         table.add_row(
             row["id"],
@@ -119,7 +124,7 @@ def list_refunds(journal: Journal = JOURNAL) -> None:
             row["created_at"],
             _why(row),
         )
-    _CONSOLE.print(table)
+    _console().print(table)
 
 
 @refund.command("show")
@@ -178,13 +183,13 @@ def learned(by: By = "", journal: Journal = JOURNAL) -> None:
 
 def _set_routing(journal: Path, mode: str, by: str) -> None:
     words = {"by": by or getpass.getuser(), "mode": mode}
-    _CONSOLE.print(_ask(journal, "POST", "/routing", words)["said"])
+    _console().print(_ask(journal, "POST", "/routing", words)["said"])
 
 
 @webhook.command("list")
 def list_receivers(journal: Journal = JOURNAL) -> None:
     """Every receiver: whether it takes what it is told, what waits, and since when."""
-    table = Table("receiver", "state", "waiting", "oldest for", "failing for", "why")
+    table = Table(_whole("receiver"), "state", "waiting", "oldest for", "failing for", "why")
     for row in _ask(journal, "GET", "/webhooks"):
         table.add_row(
             row["receiver"],
@@ -194,7 +199,7 @@ def list_receivers(journal: Journal = JOURNAL) -> None:
             _since(row["failing_since_ms"], row["now_ms"]),
             row["why"],
         )
-    _CONSOLE.print(table)
+    _console().print(table)
 
 
 @webhook.command()
@@ -205,7 +210,7 @@ def resend(
 ) -> None:
     """Send one event again to everybody who wants it."""
     words = {"by": by or getpass.getuser(), "event": event}
-    _CONSOLE.print(_ask(journal, "POST", "/webhooks/resend", words)["said"])
+    _console().print(_ask(journal, "POST", "/webhooks/resend", words)["said"])
 
 
 @webhook.command()
@@ -217,14 +222,14 @@ def replay(
 ) -> None:
     """Send everything after an event to a receiver again, in order."""
     words = {"by": by or getpass.getuser(), "after": after}
-    _CONSOLE.print(_ask(journal, "POST", f"/webhooks/{receiver}/replay", words)["said"])
+    _console().print(_ask(journal, "POST", f"/webhooks/{receiver}/replay", words)["said"])
 
 
 @webhook.command()
 def enable(receiver: Receiver, by: By = "", journal: Journal = JOURNAL) -> None:
     """Deliver to a disabled receiver again, beginning with what it has missed."""
     words = {"by": by or getpass.getuser()}
-    _CONSOLE.print(_ask(journal, "POST", f"/webhooks/{receiver}/enable", words)["said"])
+    _console().print(_ask(journal, "POST", f"/webhooks/{receiver}/enable", words)["said"])
 
 
 def _since(at_ms: int | None, now_ms: int) -> str:
@@ -237,7 +242,7 @@ def _since(at_ms: int | None, now_ms: int) -> str:
 
 def _order(journal: Path, number: str, act: str, by: str, reason: str) -> None:
     words = {"by": by or getpass.getuser(), "reason": reason}
-    _CONSOLE.print(_ask(journal, "POST", f"/payments/{_digits(number)}/{act}", words)["said"])
+    _console().print(_ask(journal, "POST", f"/payments/{_digits(number)}/{act}", words)["said"])
 
 
 def _finish(journal: Path, refund_id: str, act: str, by: str, reason: str, reference: str) -> None:
@@ -246,12 +251,12 @@ def _finish(journal: Path, refund_id: str, act: str, by: str, reason: str, refer
 
 
 def _print_refund(row: dict[str, Any]) -> None:
-    _CONSOLE.print(
+    _console().print(
         f"{row['id']}  {row['amount_rial']:,} of {row['payment_amount_rial']:,} rial  "
         f"order {row['order_id']} of {row['shop']}  {row['status']}"
     )
     if row["needs"]:
-        _CONSOLE.print(f"needs a person: {_why(row)}")
+        _console().print(f"needs a person: {_why(row)}")
     table = Table("what", "value")
     shown = {
         "how": row["kind"],
@@ -270,7 +275,17 @@ def _print_refund(row: dict[str, Any]) -> None:
     for name, value in shown.items():
         if value not in (None, ""):
             table.add_row(name, str(value))
-    _CONSOLE.print(table)
+    _console().print(table)
+
+
+def _console() -> Console:
+    """What is printed to, as wide as it is just now."""
+    return Console(highlight=False, markup=False)
+
+
+def _whole(title: str) -> Column:
+    """A column of what people copy: never broken over lines, however narrow the terminal is."""
+    return Column(title, no_wrap=True, min_width=20)
 
 
 def _why(row: dict[str, Any]) -> str:
@@ -283,7 +298,7 @@ def _why(row: dict[str, Any]) -> str:
 
 def _force(journal: Path, name: str, to: str, by: str) -> None:
     words = {"by": by or getpass.getuser(), "to": to}
-    _CONSOLE.print(_ask(journal, "POST", f"/gateways/{name}", words)["said"])
+    _console().print(_ask(journal, "POST", f"/gateways/{name}", words)["said"])
 
 
 def _ask(journal: Path, method: str, target: str, body: object = None) -> Any:

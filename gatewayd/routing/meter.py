@@ -24,11 +24,12 @@ class Meter:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._limited = (
+        self.limited = (
             limits.max_tps is not None
             or limits.max_in_flight is not None
             or limits.daily_amount is not None
         )
+        """Whether there is anything to be full."""
         self.in_flight = 0
         self._calls_left = self._calls_max = max(1.0, limits.max_tps or 1.0)
         self._filled_at = float("-inf")
@@ -38,7 +39,7 @@ class Meter:
 
     def full(self, now: float, amount: int = 0) -> str:
         """Which limit leaves no room at `now` for a payment of `amount` rial; empty if there is room."""
-        if not self._limited:
+        if not self.limited:
             return ""
         limits = self._limits
         if limits.max_tps is not None:
@@ -55,13 +56,13 @@ class Meter:
 
     def promise(self, now: float) -> None:
         """A ranking put this gateway first."""
-        if self._limited:
+        if self.limited:
             self._calls_left -= 1.0
             self._promises.append(now)
 
     def called(self, now: float) -> None:
         """A token call ended: it used the oldest promised place, or one of its own where it was a second choice."""
-        if not self._limited:
+        if not self.limited:
             return
         self._lapse(now)
         if self._promises:

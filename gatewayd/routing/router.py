@@ -63,6 +63,10 @@ class Ranking:
     it could not be drawn, where it could not: `saman 0.861 0.3120, mellat 0.204 0.0040 open`."""
 
 
+LEAST: Final = 1e-6
+"""A second choice's least weight, so that every order can be drawn."""
+
+
 class _Gateway:
     """What the router keeps of one gateway."""
 
@@ -81,10 +85,6 @@ class _Gateway:
         self.score = 0.0
         self.told = name
         """Name, score and weight as they are kept with decisions."""
-
-    def later(self) -> float:
-        """The weight as a second choice: whose tokens fail is no help to a payment whose token just failed."""
-        return max(1e-6, self.weight * self.token_health**2)
 
 
 class Router:
@@ -136,7 +136,7 @@ class Router:
                 taken_out.append(gateway)
             elif state is BreakerState.OPEN:
                 cut_off.append(gateway)
-            elif gateway.meter.full(now, amount):
+            elif gateway.meter.limited and gateway.meter.full(now, amount):
                 full.append(gateway)
             elif state is not BreakerState.HALF_OPEN:
                 usable.append(gateway)
@@ -388,7 +388,9 @@ class Router:
     def _draw(self, usable: list[_Gateway], weights: list[float]) -> list[_Gateway]:
         if not usable:
             return []
-        order = self._dice.order(weights, [gateway.later() for gateway in usable])
+        # as second choices: whose tokens fail is no help to a payment whose token just failed
+        later = [gateway.weight * gateway.token_health * gateway.token_health for gateway in usable]
+        order = self._dice.order(weights, [max(LEAST, weight) for weight in later])
         return [usable[index] for index in order]
 
     def _favour(self, favourite: str, usable: list[_Gateway], weights: list[float]) -> bool:

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from gatewayd import __version__
 from gatewayd.core.hosts import is_loopback
+from gatewayd.core.money import RIAL_PER_TOMAN
 from gatewayd.core.settings import PaymentSettings, ShopSettings
 from gatewayd.web import shapes
 from gatewayd.web.reference.operations import OPERATIONS, Operation
@@ -149,13 +150,17 @@ def _narrow(schemas: dict[str, Any], settings: PaymentSettings) -> None:
     """What the daemon checks beyond what the types say."""
     payment = schemas["NewPayment"]["properties"]
     for name, said in (
-        ("amount", {"minimum": -(-settings.amount_min // 10), "maximum": settings.amount_max}),
+        (
+            "amount",
+            {"minimum": -(-settings.amount_min // RIAL_PER_TOMAN), "maximum": settings.amount_max},
+        ),
         ("order_id", {"pattern": r"^[\x21-\x7e]([\x20-\x7e]{0,98}[\x21-\x7e])?$"}),
         ("return_url", {"format": "uri", "maxLength": 2000, "pattern": r"^https?://[^\s\\#@]+$"}),
         ("expires_in", _lifetime(settings)),
     ):
         payment[name] = {**{k: v for k, v in payment[name].items() if k != "anyOf"}, **said}
     payment["amount"].pop("exclusiveMinimum", None)
+    schemas["NewPayment"] |= _in_toman(settings)
     payer = schemas["Payer"]["properties"]
     _narrow_text(payer["mobile"], r"^(\+98|0098|98|0)?9[0-9]{9}$")
     _narrow_text(payer["national_id"], "^[0-9]{10}$")
@@ -163,6 +168,17 @@ def _narrow(schemas: dict[str, Any], settings: PaymentSettings) -> None:
     payer["allowed_cards"]["items"]["pattern"] = "^[0-9]{16}$"
     schemas["Split"]["properties"]["iban"]["pattern"] = "^IR[0-9]{24}$"
     _narrow_text(schemas["NewRefund"]["properties"]["iban"], "^IR[0-9]{24}$")
+
+
+def _in_toman(settings: PaymentSettings) -> dict[str, Any]:
+    """The limits of an amount, which are the same money in both currencies."""
+    least = -(-settings.amount_min // RIAL_PER_TOMAN)
+    most = settings.amount_max // RIAL_PER_TOMAN
+    return {
+        "if": {"properties": {"currency": {"const": "IRT"}}, "required": ["currency"]},
+        "then": {"properties": {"amount": {"minimum": least, "maximum": most}}},
+        "else": {"properties": {"amount": {"minimum": settings.amount_min}}},
+    }
 
 
 def _narrow_to_shop(payment: dict[str, Any], shop: ShopSettings, gateways: Sequence[str]) -> None:
@@ -201,6 +217,11 @@ def _operation(operation: Operation, types: _Types) -> dict[str, Any]:
         responses[str(operation.status)]["headers"] = {
             name: {"description": HEADERS[name][EN], "schema": {"type": "string"}}
             for name in operation.headers
+        }
+    if operation.leads_to:
+        responses[str(operation.status)]["links"] = {
+            name: {"operationId": name, "parameters": {"id": "$response.body#/id"}}
+            for name in operation.leads_to
         }
     for status, kind in (operation.also or {}).items():
         responses[str(status)] = _answer(operation.words[EN], types.of(kind), _JSON)

@@ -64,6 +64,8 @@ class Operation:
     """Other answers that are no problems."""
     problems: tuple[int, ...] = ()
     headers: tuple[str, ...] = ()
+    leads_to: tuple[str, ...] = ()
+    """Calls that take the `id` of the answer."""
 
 
 _ID: Final = Parameter(name="id", place="path", schema=PAYMENT_ID, required=True)
@@ -95,6 +97,13 @@ OPERATIONS: Final = (
         answer=shapes.PaymentShape,
         problems=(*_ONCE, 429, 503),
         headers=("Location", *_REPLAYED),
+        leads_to=(
+            "getPayment",
+            "cancelPayment",
+            "capturePayment",
+            "createRefund",
+            "listRefunds",
+        ),
     ),
     Operation(
         method="GET",
@@ -186,6 +195,7 @@ OPERATIONS: Final = (
         answer=shapes.RefundShape,
         problems=(404, *_ONCE),
         headers=("Location", *_REPLAYED),
+        leads_to=("getRefund",),
     ),
     Operation(
         method="GET",

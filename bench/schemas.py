@@ -6,8 +6,9 @@
 Requests are made by schemathesis from the document, as the document allows and as it forbids; it looks for server
 errors, for answers of another status, type or shape than said, for forbidden data that is taken, and for keys that
 are not needed; it also follows the links from payments that it made. One of its checks, whether everything that fits
-the document is taken, is left out for three calls: what a shop's contracts with its banks allow together, the check
-digits of an IBAN and the amount of one payment are in no document.
+the document is taken, is left out for four calls: what a shop's contracts with its banks allow together, the check
+digits of an IBAN and the amount of one payment are in no document,
+nor which Idempotency-Keys were used for something else before.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from bench import processes
 KEY: Final = "gwk_test_demo"
 UNSAYABLE: Final = (
     "POST /v1/payments",
+    "POST /v1/payments/{id}/cancel",
     "POST /v1/payments/{id}/capture",
     "POST /v1/payments/{id}/refunds",
 )

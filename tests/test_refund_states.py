@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewayd.core import events as ev
+from gatewayd.core.attempt import STRAY_MS
 from gatewayd.core.payment import Payment, allows, apply
 from gatewayd.core.refunds import (
     ENDED,
-    LATE_REFUND_MS,
     REFUND_TRANSITIONS,
     REFUNDS_MAX,
     Refund,
@@ -276,9 +276,9 @@ def test_a_no_before_the_request_must_have_died_is_not_the_last_word() -> None:
     payment = apply(paid(), created(AT))
     payment = after(payment, "RefundRequested", lost(AT))
     no = TRIGGERS["RefundAsked:not_done"]
-    early = apply(payment, no(AT + LATE_REFUND_MS - 1, 1))
+    early = apply(payment, no(AT + STRAY_MS - 1, 1))
     assert RefundState.IN_DOUBT is early.refunds[0].state
-    late = apply(early, no(AT + LATE_REFUND_MS, 1))
+    late = apply(early, no(AT + STRAY_MS, 1))
     assert RefundState.WAITING is late.refunds[0].state
 
 

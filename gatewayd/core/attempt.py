@@ -93,6 +93,11 @@ class Attempt:
         return self.state in KEPT
 
     @property
+    def since_ms(self) -> int:
+        """Since when it may be paid; where that is not known, since when it is as it is."""
+        return self.changed_ms if self.doubt_ms is None else self.doubt_ms
+
+    @property
     def captured(self) -> bool:
         """Its money is ours for good."""
         return self.state is State.SETTLED or (self.state is State.VERIFIED and not self.settles)

@@ -1,8 +1,7 @@
 """What shops are told of, by webhook and in their list of events: names that are never changed once they are out.
 
 A change of the public status of a payment or a refund is news, and so is a person's being needed or having looked. The
-name is a past
-participle of what happened, mostly the status itself.
+name is a past participle of what happened, mostly the status itself.
 """
 
 from typing import Final

@@ -37,6 +37,12 @@ from gatewayd.core.actions import (
     Verify,
 )
 from gatewayd.core.holding import DENIALS, Hold, window_ms
+from gatewayd.core.patience import (
+    ASK_WITHOUT_END_MS,
+    REVERSE_ROOM_MS,
+    again_ms,
+    reverse_open,
+)
 from gatewayd.core.payment import Attempt, Payment
 from gatewayd.core.refund_plan import refund_actions
 from gatewayd.core.refunds import RefundState
@@ -59,12 +65,8 @@ __all__ = [
 
 SECOND_LEFT_MS: Final = 60_000
 """How long before its own deadline a second attempt stops waiting for the first."""
-REVERSE_ROOM_MS: Final = 120_000
-"""Held money is verified to be given back only while its reverse is open at least this long."""
 BANKS_RETURN_MS: Final = 72 * 3_600_000
 """The longest that banks take, by their own rule, until returned money is on the card."""
-ASK_WITHOUT_END_MS: Final = 24 * 3_600_000
-"""A verify that may have taken effect is asked for this long; then a person takes over."""
 INQUIRY_PAUSES_MS: Final = (90_000, 180_000, 300_000, 600_000)
 """When an absent payer's bank is asked after the hand-over, then every ten minutes to the end."""
 LAST_ASK_MS: Final = 180_000
@@ -258,7 +260,7 @@ class _View:
 
     def _in_doubt(self, attempt: Attempt, traits: Traits) -> Iterator[Action]:
         payment = self.payment
-        doubt_ms = attempt.doubt_ms if attempt.doubt_ms is not None else attempt.changed_ms
+        doubt_ms = attempt.since_ms
         verify_by_ms = doubt_ms + traits.verify_within_seconds * 1000
         held = _is_held(attempt, traits)
         another_first = self._another_first(attempt)
@@ -358,7 +360,7 @@ class _View:
 
     def _prove_ms(self, attempt: Attempt) -> int:
         """When the bank of a claim is asked next without being bidden to take anything."""
-        claimed_ms = attempt.doubt_ms if attempt.doubt_ms is not None else attempt.changed_ms
+        claimed_ms = attempt.since_ms
         if attempt.ask_now or attempt.asked_ms is None or attempt.asked_ms < claimed_ms:
             return self.now_ms
         first_ms = int(self.settings.repeat_first_seconds * 1000)
@@ -404,20 +406,10 @@ class _View:
         return self.now_ms >= since_ms + ASK_WITHOUT_END_MS
 
     def _reverse_open(self, attempt: Attempt, traits: Traits, room_ms: int) -> bool:
-        """Whether the bank still reverses, with `room_ms` to spare, counted from when we learnt of the payment."""
-        within = traits.reverse_within_seconds
-        if within is None:
-            return False
-        since_ms = attempt.doubt_ms if attempt.doubt_ms is not None else attempt.changed_ms
-        return self.now_ms + room_ms < since_ms + within * 1000
+        return reverse_open(attempt, traits, self.now_ms, room_ms)
 
     def _again_ms(self, attempt: Attempt) -> int:
-        """When a call that was left without an answer is made again: growing pauses, none before the first."""
-        if attempt.tries == 0 or attempt.tried_ms is None:
-            return self.now_ms
-        first = int(self.settings.repeat_first_seconds * 1000)
-        longest = int(self.settings.repeat_max_seconds * 1000)
-        return attempt.tried_ms + min(first << min(attempt.tries - 1, 20), longest)
+        return again_ms(self.settings, attempt.tries, attempt.tried_ms, self.now_ms)
 
     def _verify(self, attempt: Attempt, purpose: ev.Purpose) -> Verify:
         due_ms = self._again_ms(attempt)

@@ -16,22 +16,24 @@ from typing import Final
 from gatewayd.core import events as ev
 from gatewayd.core.actions import Action, AskRefund, Note, Reverse
 from gatewayd.core.actions import Refund as RefundAction
+from gatewayd.core.patience import (
+    ASK_WITHOUT_END_MS,
+    REVERSE_ROOM_MS,
+    again_ms,
+    reverse_open,
+)
 from gatewayd.core.payment import Attempt, Payment, attempt_of
 from gatewayd.core.refunds import Refund, RefundState
 from gatewayd.core.settings import EngineSettings
 from gatewayd.core.states import State
 from gatewayd.core.terms import CodeClass, Traits
 
-ROOM_MS: Final = 120_000
-"""A reverse begins only while the bank's window is open at least this long."""
 REVERSES_MAX: Final = 12
 """Reverses that a bank answered with neither yes nor no: about ten minutes' worth, then it is refunded."""
 REQUESTS_MAX: Final = 5
 """Requests to refund that did not happen, by the bank's own word."""
 IN_VAIN_MAX: Final = 4
 """Questions that the bank answered with nothing: some banks cannot tell at all."""
-WITHOUT_END_MS: Final = 24 * 3_600_000
-"""So long a bank that does not answer is asked; then a person takes over."""
 CARRIED_OUT_MS: Final = 7 * 86_400_000
 """So long a bank that took the order may need to carry it out: Iranian holidays and a clearing cycle."""
 PASSING: Final = frozenset({CodeClass.GATEWAY, CodeClass.ISSUER, CodeClass.UNKNOWN})
@@ -43,13 +45,12 @@ ACCEPTED_LONGEST_MS: Final = 3_600_000
 
 def can_undo(payment: Payment, traits: Traits, now_ms: int) -> bool:
     """Whether the bank still takes back all of a paid payment, so that it is as if it had never been."""
-    kept, within = payment.kept, traits.reverse_within_seconds
-    if kept is None or not kept.captured or within is None or kept.reverse_refused:
+    kept = payment.kept
+    if kept is None or not kept.captured or kept.reverse_refused:
         return False
     if kept.state is not State.VERIFIED or any(refund.live for refund in payment.refunds):
         return False
-    since_ms = kept.doubt_ms if kept.doubt_ms is not None else kept.changed_ms
-    return now_ms + ROOM_MS < since_ms + within * 1000
+    return reverse_open(kept, traits, now_ms, REVERSE_ROOM_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +108,11 @@ def _next(view: _View) -> Action | None:
 
 def _waiting(view: _View, traits: Traits) -> Action:
     refund, attempt, now_ms = view.refund, view.attempt, view.now_ms
-    if now_ms >= refund.created_ms + WITHOUT_END_MS:
+    if now_ms >= refund.created_ms + ASK_WITHOUT_END_MS:
         return _leave(view, "the bank could not be asked for a day")
-    if _can_reverse(view, traits):
+    if _can_reverse(view):
         due_ms = _again_ms(view, attempt.tries, attempt.tried_ms)
-        since_ms = attempt.doubt_ms if attempt.doubt_ms is not None else attempt.changed_ms
-        within_ms = (traits.reverse_within_seconds or 0) * 1000
-        if max(due_ms, now_ms) + ROOM_MS < since_ms + within_ms:
+        if reverse_open(attempt, traits, max(due_ms, now_ms), REVERSE_ROOM_MS):
             return Reverse(due_ms=due_ms, attempt=attempt.number, refund=refund.number)
     if not traits.refunds:
         return _leave(view, "this gateway cannot give it back")
@@ -125,20 +124,19 @@ def _waiting(view: _View, traits: Traits) -> Action:
     return RefundAction(due_ms=due_ms, attempt=attempt.number, refund=refund.number)
 
 
-def _can_reverse(view: _View, traits: Traits) -> bool:
+def _can_reverse(view: _View) -> bool:
     """Whether the bank may be asked to undo the whole payment for this refund, as far as the clock is not asked."""
     attempt = view.attempt
     whole = view.refund.amount == view.payment.amount
     tried_enough = attempt.reverse_refused or attempt.tries >= REVERSES_MAX
-    offered = traits.reverse_within_seconds is not None
-    return whole and offered and attempt.state is State.VERIFIED and not tried_enough
+    return whole and attempt.state is State.VERIFIED and not tried_enough
 
 
 def _reversing(view: _View) -> Action | None:
     """What is to be done meanwhile, the attempt's own state says."""
     if view.attempt.state is State.REVERSING:
         return None
-    due_ms = max(view.now_ms, view.refund.created_ms + WITHOUT_END_MS)
+    due_ms = max(view.now_ms, view.refund.created_ms + ASK_WITHOUT_END_MS)
     return _leave(view, "the bank gave no answer to a reverse for a day", due_ms)
 
 
@@ -146,7 +144,7 @@ def _in_doubt(view: _View) -> Action:
     refund = view.refund
     if refund.in_vain >= IN_VAIN_MAX:
         return _leave(view, "the bank may have done it, and cannot say")
-    if view.now_ms >= refund.created_ms + WITHOUT_END_MS:
+    if view.now_ms >= refund.created_ms + ASK_WITHOUT_END_MS:
         return _leave(view, "the bank may have done it, and gave no answer for a day")
     due_ms = _again_ms(view, refund.tries, refund.tried_ms)
     return AskRefund(due_ms=due_ms, attempt=refund.attempt, refund=refund.number)
@@ -169,9 +167,4 @@ def _leave(view: _View, why: str, due_ms: int | None = None) -> Note:
 
 
 def _again_ms(view: _View, tries: int, tried_ms: int | None) -> int:
-    """When a call without a usable answer is made again: growing pauses, none before the first."""
-    if tries == 0 or tried_ms is None:
-        return view.now_ms
-    first = int(view.settings.repeat_first_seconds * 1000)
-    longest = int(view.settings.repeat_max_seconds * 1000)
-    return tried_ms + min(first << min(tries - 1, 20), longest)
+    return again_ms(view.settings, tries, tried_ms, view.now_ms)

@@ -18,13 +18,12 @@ from enum import StrEnum
 from typing import Final
 
 from gatewayd.core import events as ev
+from gatewayd.core.attempt import STRAY_MS
 from gatewayd.core.terms import GivenBack, Refusal
 from gatewayd.core.values import changed
 
 REFUNDS_MAX: Final = 100
 """Of one payment: a shop that gives back in more parts is stuck in a loop."""
-LATE_REFUND_MS: Final = 60_000
-"""How long a refund that was given up may lie about before the bank's server drops it too."""
 
 
 class RefundState(StrEnum):
@@ -247,7 +246,7 @@ def after(refund: Refund, event: ev.Event) -> Refund | None:
         case ev.RefundRefused(refusal=refusal):
             return changed(refund, no=refusal, tried_ms=at_ms, why="the bank refused it")
         case ev.RefundLost(refusal=refusal, reached=reached):
-            stray_ms = at_ms + LATE_REFUND_MS if reached and refusal is None else None
+            stray_ms = at_ms + STRAY_MS if reached and refusal is None else None
             tries = refund.tries + 1
             return changed(refund, no=refusal, tried_ms=at_ms, tries=tries, stray_ms=stray_ms)
         case ev.RefundAsked():

@@ -154,10 +154,8 @@ class Demo:
         ends = self._clock.monotonic() + REST_SECONDS
         journal = daemon.engine.journal
         while self._clock.monotonic() < ends and not daemon.ended.done():
-            open_payments = [journal.get(number) for number in journal.numbers()]
             in_doubt = any(
-                payment is not None and status_of(payment) is Status.PROCESSING
-                for payment in open_payments
+                status_of(payment) is Status.PROCESSING for payment in journal.payments()
             )
             if not in_doubt and not daemon.engine.tending.calls_out:
                 return

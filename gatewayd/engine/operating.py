@@ -76,11 +76,7 @@ class Operating:
 
     def open_payments(self, limit: int) -> list[dict[str, Any]]:
         """Open payments, the most urgent first: what each needs next, and when."""
-        rows = []
-        for number in self._records.journal.numbers():
-            payment = self._records.journal.get(number)
-            if payment is not None:
-                rows.append(self._summary(payment))
+        rows = [self._summary(payment) for payment in self._records.journal.payments()]
         rows.sort(key=lambda row: row["due_ms"] if row["due_ms"] is not None else 2**63)
         return rows[:limit]
 

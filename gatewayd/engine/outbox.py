@@ -13,7 +13,7 @@ Rules:
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -22,11 +22,11 @@ from gatewayd.core.payment import Payment
 from gatewayd.core.secret import Secret
 from gatewayd.core.settings import ReceiverSettings, ShopSettings, WebhookSettings
 from gatewayd.core.signing import signatures
-from gatewayd.engine.event_ids import event_id
+from gatewayd.engine.event_ids import ReadNotices, event_id
 from gatewayd.engine.ports import Log
 from gatewayd.engine.pump import Pump
 from gatewayd.engine.records import ReadRows
-from gatewayd.journal.journal import replay, side
+from gatewayd.journal.journal import as_of, side
 from gatewayd.journal.store import Notice, Told
 
 READ_MAX: Final = 200
@@ -38,7 +38,6 @@ LOOK_EVERY_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 3.0
 """What is out when the daemon stops may end within this; the rest is made again at the next start."""
 
-ReadNotices = Callable[[int, str | None, int], Awaitable[list[Told]]]
 Render = Callable[[Told, Payment], bytes]
 Stored = Sequence[tuple[Standing, Sequence[Delivery]]]
 
@@ -310,9 +309,7 @@ class Outbox:
 
     async def _sent(self, address: Address, told: Told, name: str) -> Answer:
         rows = await self._read_rows(told.number)
-        payment = replay(told.number, rows[: told.notice.version])
-        assert payment is not None, "a notice lands with its events"
-        body = self._render(told, payment)
+        body = self._render(told, as_of(told.number, rows, told.notice.version))
         timestamp = int(self._wall())
         headers = {
             "Content-Type": "application/json",

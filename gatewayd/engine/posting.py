@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from gatewayd.engine.event_ids import event_id, place_of
+from gatewayd.engine.event_ids import ReadNotices, find_told
 from gatewayd.engine.operating import Refused
-from gatewayd.engine.outbox import Outbox, ReadNotices, Unknown
+from gatewayd.engine.outbox import Outbox, Unknown
 from gatewayd.engine.ports import Log
 from gatewayd.journal.store import Told
 
@@ -55,8 +55,7 @@ class Posting:
         return self._outbox
 
     async def _told(self, event: str) -> Told:
-        seq = place_of(event)
-        found = await self._notices(seq - 1, None, 1) if seq is not None else []
-        if not found or event_id(found[0]) != event:
+        told = await find_told(event, None, self._notices)
+        if told is None:
             raise Refused(f"there is no event {event[:40]!r}")
-        return found[0]
+        return told

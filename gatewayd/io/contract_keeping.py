@@ -34,8 +34,7 @@ async def check_contracts(config: Config, thread: StoreThread) -> Mapping[str, s
 
 def check_shops(config: Config, journal: Journal) -> None:
     """ConfigError if a payment that is open in memory is of a shop that is not configured any more."""
-    payments = (journal.get(number) for number in journal.numbers())
-    problems = shops_gone(config, Counter(payment.shop for payment in payments if payment))
+    problems = shops_gone(config, Counter(payment.shop for payment in journal.payments()))
     if problems:
         raise ConfigError(problems)
 

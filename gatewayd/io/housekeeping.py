@@ -115,9 +115,8 @@ class Housekeeping:
 
     def _states(self) -> Counter[str]:
         """Open payments' attempts by their states."""
-        journal = self._engine.journal
-        payments = (journal.get(number) for number in journal.numbers())
-        return Counter(str(a.state) for p in payments if p is not None for a in p.attempts)
+        payments = self._engine.journal.payments()
+        return Counter(str(attempt.state) for each in payments for attempt in each.attempts)
 
     def _lands(self) -> bool:
         """Whether the journal lands; if not, the service manager hears nothing of us any more."""

@@ -13,7 +13,7 @@ One synchronous class; whoever runs it moves batches to a store and tells it wha
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from gatewayd.core.events import Event
@@ -133,6 +133,10 @@ class Journal:
     def numbers(self) -> list[int]:
         """All payments in memory."""
         return list(self._entries)
+
+    def payments(self) -> Iterator[Payment]:
+        """All payments in memory, but for those that have not landed yet."""
+        return (entry.payment for entry in list(self._entries.values()) if entry.payment)
 
     def is_locked(self, number: int) -> bool:
         """Whether a guarded append of this payment is out, so that nothing else may be decided."""
@@ -348,6 +352,13 @@ def replay(number: int, rows: Iterable[Row]) -> Payment | None:
     payment: Payment | None = None
     for row in rows:
         payment = replay_one(payment, number, row)
+    return payment
+
+
+def as_of(number: int, rows: Sequence[Row], version: int) -> Payment:
+    """The payment as it was with this version, whose guard or notice landed with it; `rows` are all of its events."""
+    payment = replay(number, rows[:version])
+    assert payment is not None, "a guard or a notice lands with its events"
     return payment
 
 

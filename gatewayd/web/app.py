@@ -80,8 +80,7 @@ def build_app(
     app[RUNNING] = Running()
     app[RATES] = Rates(engine.clock.monotonic)
     app[WHY_NOT] = why_not
-    known = (engine.journal.get(number) for number in engine.journal.numbers())
-    app[DESK] = Desk(service.shops, Names(engine.links), (each for each in known if each))
+    app[DESK] = Desk(service.shops, Names(engine.links), engine.journal.payments())
     app.add_routes([*api.routes(), *refunds.routes(), *reference.routes(), *customer.routes()])
     app[DOCUMENT] = Document(service.payments)
     app[LANE] = Lane(app, _MAIN_FLOW, through)

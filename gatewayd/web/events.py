@@ -4,7 +4,7 @@ The order is that of the journal's disk, where one writer gives the places: an e
 followed by one with a lower place, so that a cursor passes nothing over.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 
 import orjson
 from aiohttp import web
@@ -12,10 +12,10 @@ from aiohttp import web
 from gatewayd.core.news import is_of_refund
 from gatewayd.core.payment import Payment
 from gatewayd.core.settings import Scope
-from gatewayd.engine.event_ids import event_id, place_of
+from gatewayd.engine.event_ids import event_id, find_told, place_of
 from gatewayd.engine.links import Links
-from gatewayd.journal.journal import replay, side
-from gatewayd.journal.store import Row, Told, TooSlow
+from gatewayd.journal.journal import as_of, side
+from gatewayd.journal.store import Told, TooSlow
 from gatewayd.web.bodies import read_object
 from gatewayd.web.lists import read_limit
 from gatewayd.web.ports import ENGINE, PAST, SERVICE, SHOPS
@@ -36,11 +36,14 @@ async def list_events(request: web.Request) -> web.Response:
     seq = (await told_of(request, whose, after, "after")).seq if after is not None else 0
     try:
         found = await past.notices(seq, whose, limit + 1)
+        rows = await past.rows_of(list({told.number for told in found[:limit]}))
     except TooSlow:
         detail = "The journal is busy; ask again, for fewer at once."
         raise Problem(503, "too_slow", detail, retry_after_seconds=1) from None
-    rows = {each.number: await past.rows(each.number) for each in _one_each(found[:limit])}
-    data = [event_object(each, _as_of(each, rows[each.number]), links) for each in found[:limit]]
+    data = [
+        event_object(told, as_of(told.number, rows[told.number], told.notice.version), links)
+        for told in found[:limit]
+    ]
     return json_answer(
         {"object": "list", "data": data, "has_more": len(found) > limit, "url": "/v1/events"}
     )
@@ -110,23 +113,11 @@ def event_renderer(links: Links) -> Callable[[Told, Payment], bytes]:
 
 async def told_of(request: web.Request, whose: str, text: str, name: str) -> Told:
     """The event of this id; Problem 404 that names the field for one that is not this shop's, 422 for no id at all."""
-    seq = place_of(text)
-    if seq is None:
+    if place_of(text) is None:
         raise invalid(name, "must be an event's id, such as evt_1042_6fe21a77")
-    found = await request.app[PAST].notices(seq - 1, whose, 1)
-    if not found or event_id(found[0]) != text:
+    told = await find_told(text, whose, request.app[PAST].notices)
+    if told is None:
         detail = "is no event of this shop's; begin again without it"
         errors = [FieldError(name, detail, "event_not_found")]
         raise Problem(404, "event_not_found", f"{name}: {detail}", errors=errors)
-    return found[0]
-
-
-def _one_each(found: Sequence[Told]) -> Iterable[Told]:
-    """One for each payment."""
-    return {each.number: each for each in found}.values()
-
-
-def _as_of(told: Told, rows: Sequence[Row]) -> Payment:
-    payment = replay(told.number, rows[: told.notice.version])
-    assert payment is not None, "a notice lands with its events"
-    return payment
+    return told

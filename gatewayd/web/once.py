@@ -34,7 +34,7 @@ import orjson
 from aiohttp import web
 
 from gatewayd.core.payment import Payment
-from gatewayd.journal.journal import replay, side
+from gatewayd.journal.journal import as_of, side
 from gatewayd.journal.store import Guard, GuardKind, Holder
 from gatewayd.web.asked import Request
 from gatewayd.web.ports import PAST
@@ -121,9 +121,7 @@ async def _repeated(request: Request, guard: Guard, holder: Holder, again: Again
     if holder.guard.detail != guard.detail:
         raise _reused()
     rows = await request.app[PAST].rows(holder.number)
-    payment = replay(holder.number, rows[: holder.version])
-    assert payment is not None, "a guard lands with its events"
-    return _marked(again(payment))
+    return _marked(again(as_of(holder.number, rows, holder.version)))
 
 
 def _marked(answer: web.Response) -> web.Response:

@@ -246,7 +246,7 @@ OPERATIONS: Final = (
         parameters=(Parameter(name="after", place="query", schema=EVENT_ID), _LIMIT),
         answer=shapes.EventShape,
         of_list=True,
-        problems=(404, 422),
+        problems=(404, 422, 503),
     ),
     Operation(
         method="POST",

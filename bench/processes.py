@@ -11,7 +11,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from gatewayd.demo.ports import free_ports
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 CONFIG: Final = ROOT / "config" / "simulated.yaml"
@@ -143,10 +144,8 @@ def _until(process: "subprocess.Popen[bytes]", said: int, ready: str) -> re.Matc
 
 def free_port() -> int:
     """A port that nobody uses just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    (port,) = free_ports(0)
+    return port
 
 
 def server_cores() -> set[int]:

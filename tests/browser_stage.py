@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import web
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Page,
+    async_playwright,
+)
 
 from gatewayd.engine.gateway import contracts
 from gatewayd.simulator.host import Banks
@@ -29,6 +36,9 @@ FLAGS = (
     "--disable-sync",
 )
 SESSION = "shop-session"
+BETWEEN_PAGES = "Not attached to an active page"
+"""How the DevTools protocol says that one page is being swapped for the next."""
+BACK_TRIES_MAX = 200
 
 
 @dataclass
@@ -65,6 +75,19 @@ class Visit:
     def listen(self) -> None:
         self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    async def back(self) -> None:
+        """The browser's own button, which Chromium refuses to hear while it is between two sites' pages."""
+        await self.page.wait_for_load_state()
+        for left in reversed(range(BACK_TRIES_MAX)):
+            try:
+                await self.page.go_back()
+            except Error as error:
+                if BETWEEN_PAGES not in error.message or not left:
+                    raise
+                await self.page.wait_for_load_state()
+            else:
+                return
 
     def _said(self, message: ConsoleMessage) -> None:
         where = message.location["url"]

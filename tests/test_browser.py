@@ -145,11 +145,11 @@ async def test_back_at_our_page_the_customer_is_handed_over_again_and_later_aske
         await visit.page.goto(await here.order())
         await visit.page.click("#handover button")
         bank = visit.page.url
-        await visit.page.go_back()
+        await visit.back()
         await visit.page.click("#handover button")
         assert bank == visit.page.url
         here.web.clock.now += 21
-        await visit.page.go_back()
+        await visit.back()
         assert 0 == await visit.page.locator("#handover").count()
         await visit.page.click("form:nth-of-type(1) button")
         await visit.page.click("#handover button")
@@ -163,5 +163,5 @@ async def test_a_hand_over_by_script_leaves_no_page_behind_that_catches_who_goes
         await visit.page.goto(f"{here.shop.url}/basket")
         await visit.page.goto(await here.order())
         await visit.page.wait_for_selector("button[value=paid]")
-        await visit.page.go_back()
+        await visit.back()
         assert f"{here.shop.url}/basket" == visit.page.url

@@ -21,7 +21,8 @@ from gatewayd.demo import tables
 from gatewayd.demo.browser import NO_ANSWER, Browser, Form
 from gatewayd.demo.compare import Comparison, Fault, Finding, Place, Sum
 from gatewayd.demo.outages import DOWN, PAGE, outages
-from gatewayd.demo.setting import ANY_PORTS, HOST, free_port, set_up
+from gatewayd.demo.ports import EPHEMERAL_FIRST, FIRST, HOST, free_ports
+from gatewayd.demo.setting import ANY_PORTS, set_up
 from gatewayd.demo.watch import SLOT_SECONDS, SLOTS, Watch
 from gatewayd.io.examples import example
 from gatewayd.routing.router import Limits, Router, RoutingSettings
@@ -249,12 +250,19 @@ def test_a_port_that_is_taken_is_not_given(tmp_path: Path) -> None:
     assert 3 == len(ports)
 
 
-async def test_a_free_port_is_given_as_wanted_and_a_taken_one_is_not() -> None:
-    async with TestServer(web.Application(), host=HOST) as server:
-        assert server.port is not None
-        assert server.port != free_port(server.port)
-        taken = server.port
-    assert taken == free_port(taken)
+async def test_a_port_is_given_as_wanted_and_a_taken_one_is_not() -> None:
+    (free,) = free_ports(0)
+    assert (free,) == free_ports(free)
+    async with TestServer(web.Application(), host=HOST, port=free):
+        assert (free,) != free_ports(free)
+
+
+def test_ports_are_none_that_the_system_gives_to_outgoing_connections_and_no_two_are_the_same() -> (
+    None
+):
+    ports = free_ports(*[0] * 50)
+    assert 50 == len(set(ports))
+    assert all(FIRST <= port < EPHEMERAL_FIRST for port in ports)
 
 
 def test_the_daemon_of_the_demo_speaks_to_these_banks_and_journals_here(tmp_path: Path) -> None:

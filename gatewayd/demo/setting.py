@@ -1,15 +1,14 @@
 """What the demo runs with: the simulated contracts on free ports of this machine, and a journal of its own."""
 
-import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from gatewayd.core.settings import JournalSettings
+from gatewayd.demo.ports import HOST, free_ports
 from gatewayd.io.config import Config, parse
 from gatewayd.io.examples import example
 
-HOST: Final = "127.0.0.1"
 SIMULATED_BANKS: Final = "127.0.0.1:9100"
 """Where `config/simulated.yaml` has the banks."""
 LOW_WATER_BYTES: Final = 33_554_432
@@ -63,7 +62,7 @@ class Setting:
 def set_up(directory: Path, ports: Ports) -> Setting:
     """The demo's setting, with the journal in `directory`."""
     daemon, banks, shop = (
-        f"{HOST}:{free_port(wanted)}" for wanted in (ports.daemon, ports.banks, ports.shop)
+        f"{HOST}:{port}" for port in free_ports(ports.daemon, ports.banks, ports.shop)
     )
     path = example("simulated.yaml")
     text = path.read_text().replace(SIMULATED_BANKS, banks)
@@ -94,17 +93,3 @@ def set_up(directory: Path, ports: Ports) -> Setting:
         banks=f"http://{banks}",
         shop=f"http://{shop}",
     )
-
-
-def free_port(wanted: int) -> int:
-    """`wanted` if nobody listens there, else any that is free just now."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
-            found: int = probe.getsockname()[1]
-            return found
-    raise OSError("this machine has no free port")

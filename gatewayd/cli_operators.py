@@ -2,6 +2,7 @@
 
 import getpass
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
@@ -182,8 +183,7 @@ def learned(by: By = "", journal: Journal = JOURNAL) -> None:
 
 
 def _set_routing(journal: Path, mode: str, by: str) -> None:
-    words = {"by": by or getpass.getuser(), "mode": mode}
-    _console().print(_ask(journal, "POST", "/routing", words)["said"])
+    _post(journal, "/routing", by, {"mode": mode})
 
 
 @webhook.command("list")
@@ -209,8 +209,7 @@ def resend(
     journal: Journal = JOURNAL,
 ) -> None:
     """Send one event again to everybody who wants it."""
-    words = {"by": by or getpass.getuser(), "event": event}
-    _console().print(_ask(journal, "POST", "/webhooks/resend", words)["said"])
+    _post(journal, "/webhooks/resend", by, {"event": event})
 
 
 @webhook.command()
@@ -221,15 +220,13 @@ def replay(
     journal: Journal = JOURNAL,
 ) -> None:
     """Send everything after an event to a receiver again, in order."""
-    words = {"by": by or getpass.getuser(), "after": after}
-    _console().print(_ask(journal, "POST", f"/webhooks/{receiver}/replay", words)["said"])
+    _post(journal, f"/webhooks/{receiver}/replay", by, {"after": after})
 
 
 @webhook.command()
 def enable(receiver: Receiver, by: By = "", journal: Journal = JOURNAL) -> None:
     """Deliver to a disabled receiver again, beginning with what it has missed."""
-    words = {"by": by or getpass.getuser()}
-    _console().print(_ask(journal, "POST", f"/webhooks/{receiver}/enable", words)["said"])
+    _post(journal, f"/webhooks/{receiver}/enable", by, {})
 
 
 def _since(at_ms: int | None, now_ms: int) -> str:
@@ -241,8 +238,7 @@ def _since(at_ms: int | None, now_ms: int) -> str:
 
 
 def _order(journal: Path, number: str, act: str, by: str, reason: str) -> None:
-    words = {"by": by or getpass.getuser(), "reason": reason}
-    _console().print(_ask(journal, "POST", f"/payments/{_digits(number)}/{act}", words)["said"])
+    _post(journal, f"/payments/{_digits(number)}/{act}", by, {"reason": reason})
 
 
 def _finish(journal: Path, refund_id: str, act: str, by: str, reason: str, reference: str) -> None:
@@ -297,8 +293,13 @@ def _why(row: dict[str, Any]) -> str:
 
 
 def _force(journal: Path, name: str, to: str, by: str) -> None:
-    words = {"by": by or getpass.getuser(), "to": to}
-    _console().print(_ask(journal, "POST", f"/gateways/{name}", words)["said"])
+    _post(journal, f"/gateways/{name}", by, {"to": to})
+
+
+def _post(journal: Path, target: str, by: str, words: Mapping[str, str]) -> None:
+    """Something that an operator decides; what the daemon says to it is printed."""
+    said = _ask(journal, "POST", target, {"by": by or getpass.getuser(), **words})["said"]
+    _console().print(said)
 
 
 def _ask(journal: Path, method: str, target: str, body: object = None) -> Any:

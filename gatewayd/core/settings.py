@@ -231,6 +231,12 @@ class PaymentSettings:
     returns_max: Count = 20
     """Distinct returns journaled per attempt: nobody can make the journal grow without bound."""
 
+    def amounts_of(self, shop: ShopSettings) -> tuple[int, int]:
+        """The least and the largest payment of a shop, in rial; nothing can be paid where the first is more."""
+        limits = shop.limits
+        least = max(self.amount_min, limits.amount_min or 0)
+        return least, min(self.amount_max, limits.amount_max or self.amount_max)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:

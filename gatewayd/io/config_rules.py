@@ -118,8 +118,7 @@ def _receivers(shop: ShopSettings, place: Place) -> Iterator[Finding]:
 
 
 def _shop_limits(service: ServiceSettings, shop: ShopSettings, place: Place) -> Iterator[Finding]:
-    least = max(service.payments.amount_min, shop.limits.amount_min or 0)
-    most = min(service.payments.amount_max, shop.limits.amount_max or service.payments.amount_max)
+    least, most = service.payments.amounts_of(shop)
     if least > most and (shop.limits.amount_min or shop.limits.amount_max):
         yield (*place, "limits"), "leave no amount that could be paid"
 

@@ -108,6 +108,13 @@ class _Spread:
 class _Numbers(_Family):
     """A family of numbers."""
 
+    def __init__(
+        self, name: str, meaning: str, labels: Sequence[str] = (), *, registry: Registry
+    ) -> None:
+        super().__init__(name, meaning, labels, registry=registry)
+        if not labels:
+            self.labels()  # what has not happened yet is shown as 0
+
     def labels(self, *values: str) -> _Number:
         """The child with these values of its labels."""
         child = self._children.get(values)
@@ -127,25 +134,11 @@ class Counter(_Numbers):
 
     kind = "counter"
 
-    def __init__(
-        self, name: str, meaning: str, labels: Sequence[str] = (), *, registry: Registry
-    ) -> None:
-        super().__init__(name, meaning, labels, registry=registry)
-        if not labels:
-            self.labels()  # what has not happened yet is shown as 0
-
 
 class Gauge(_Numbers):
     """What goes up and down."""
 
     kind = "gauge"
-
-    def __init__(
-        self, name: str, meaning: str, labels: Sequence[str] = (), *, registry: Registry
-    ) -> None:
-        super().__init__(name, meaning, labels, registry=registry)
-        if not labels:
-            self.labels()
 
     def set(self, value: float) -> None:
         """Of a family without labels."""

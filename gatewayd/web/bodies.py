@@ -41,7 +41,7 @@ ERRORS_MAX: Final = 20
 """Complaints in one answer; whoever has more begins with these."""
 _CLOSED = ConfigDict(extra="forbid")
 """Objects take no other fields. Texts and numbers are strict one by one: a strict object would take no dict."""
-_ORDER_ID: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,98}[\x21-\x7e])?")
+ORDER_ID: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,98}[\x21-\x7e])?")
 
 
 @plain_dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class _Rules:
 
 
 def _order_id(text: str) -> str:
-    if not _ORDER_ID.fullmatch(text):
+    if not ORDER_ID.fullmatch(text):
         raise ValueError("must be 1 to 100 printable ASCII characters, without blanks at the ends")
     return text
 
@@ -63,10 +63,8 @@ def _in_range(amount: int, info: ValidationInfo) -> int:
     """The limits in the currency that the shop counts in."""
     if "currency" not in info.data:  # it is wrong itself, and is complained of
         return amount
-    settings, limits = _rules(info).settings, _rules(info).shop.limits
-    currency = Currency(info.data["currency"])
-    least = max(settings.amount_min, limits.amount_min or 0)
-    most = min(settings.amount_max, limits.amount_max or settings.amount_max)
+    rules, currency = _rules(info), Currency(info.data["currency"])
+    least, most = rules.settings.amounts_of(rules.shop)
     if least <= to_rial(amount, currency) <= most:
         return amount
     unit = "rial"

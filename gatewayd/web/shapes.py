@@ -4,7 +4,7 @@ The type checker holds the renderers to them, and the tests hold the running API
 amounts are in the payment's own currency, with `amount_rial` beside them.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
@@ -20,8 +20,10 @@ _CLOSED = ConfigDict(extra="forbid")
 _TIME = {"format": "date-time"}
 Time = Annotated[str, Field(json_schema_extra=_TIME)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-PaymentId = Annotated[str, Field(pattern=r"^pay_[1-9][0-9]{0,14}$")]
-RefundId = Annotated[str, Field(pattern=r"^rfd_[1-9][0-9]{0,14}_[1-9][0-9]{0,2}$")]
+PAYMENT_ID: Final = r"^pay_[1-9][0-9]{0,14}$"
+REFUND_ID: Final = r"^rfd_[1-9][0-9]{0,14}_[1-9][0-9]{0,2}$"
+PaymentId = Annotated[str, Field(pattern=PAYMENT_ID)]
+RefundId = Annotated[str, Field(pattern=REFUND_ID)]
 
 
 @with_config(_CLOSED)

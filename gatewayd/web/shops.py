@@ -19,8 +19,6 @@ from gatewayd.web.problems import Problem
 
 RETURN_URL_CHARS_MAX: Final = 2_000
 """Browsers and proxies agree on addresses up to this length."""
-_OURS: Final = frozenset({"payment_id", "order_id", "status", "timestamp", "signature"})
-"""What we add to the query of a return_url; a parameter of the shop's by such a name gives way."""
 _MISREAD: Final = re.compile(r"[\x00-\x20\x7f\\]")
 _AS_THEY_ARE: Final = string.printable.strip()
 """Every ASCII character that an address may hold, `%` among them: what is encoded stays so."""
@@ -116,17 +114,26 @@ def checked_return_url(url: str, shop: ShopSettings) -> str:
 def shop_url(payment: Payment, shop: ShopSettings, now_ms: int) -> str:
     """Where the customer goes back to: the shop's address with the payment's status, signed."""
     status, timestamp = status_of(payment), str(now_ms // 1000)
-    base, _, query = payment.return_url.partition("?")
-    theirs = [
+    ours = {
+        "payment_id": public_id(payment.number),
+        "order_id": payment.order_id,
+        "status": status,
+        "timestamp": timestamp,
+        "signature": sign(payment, status, timestamp, shop),
+    }
+    return with_query(payment.return_url, ours)
+
+
+def with_query(url: str, ours: Mapping[str, str]) -> str:
+    """`url` with these parameters at the end of its query; a parameter of its own by such a name gives way."""
+    base, _, query = url.partition("?")
+    parts = [
         part
         for part in query.split("&")
-        if part and unquote_plus(part.partition("=")[0]) not in _OURS
+        if part and unquote_plus(part.partition("=")[0]) not in ours
     ]
-    ours = (
-        f"payment_id={public_id(payment.number)}&order_id={quote(payment.order_id, safe='')}"
-        f"&status={status}&timestamp={timestamp}&signature={sign(payment, status, timestamp, shop)}"
-    )
-    return f"{base}?{'&'.join([*theirs, ours])}"
+    parts += [f"{name}={quote(value, safe='')}" for name, value in ours.items()]
+    return f"{base}?{'&'.join(parts)}"
 
 
 def sign(payment: Payment, status: Status, timestamp: str, shop: ShopSettings) -> str:

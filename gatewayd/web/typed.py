@@ -10,14 +10,14 @@ _DIGITS: Final = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "0123
 _BLANKS: Final = str.maketrans("", "", " -")
 _UNREADABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 """Controls but for line ends and tabs, and what XML cannot hold: some banks are told texts in XML."""
-_MOBILE: Final = re.compile(r"(?:\+98|0098|98|0)?(9[0-9]{9})")
-_NATIONAL_ID: Final = re.compile(r"[0-9]{10}")
-_CARD: Final = re.compile(r"[0-9]{16}")
-_IBAN: Final = re.compile(r"IR[0-9]{24}")
+MOBILE: Final = re.compile(r"(?:\+98|0098|98|0)?(9[0-9]{9})")
+NATIONAL_ID: Final = re.compile(r"[0-9]{10}")
+CARD: Final = re.compile(r"[0-9]{16}")
+IBAN: Final = re.compile(r"IR[0-9]{24}")
 _IR: Final = "1827"
 """I and R as the check sum counts letters: A is 10."""
 _IBAN_MODULUS: Final = 97
-_EMAIL: Final = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
+EMAIL: Final = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
 
 
 def readable(text: str) -> str:
@@ -29,7 +29,7 @@ def readable(text: str) -> str:
 
 def mobile(text: str) -> str:
     """Eleven digits, 09…"""
-    found = _MOBILE.fullmatch(_plain(text))
+    found = MOBILE.fullmatch(_plain(text))
     if found is None:
         raise ValueError("must be an Iranian mobile number such as 09121234567")
     return f"0{found[1]}"
@@ -38,7 +38,7 @@ def mobile(text: str) -> str:
 def national_id(text: str) -> str:
     """Ten digits."""
     plain = _plain(text)
-    if not _NATIONAL_ID.fullmatch(plain):
+    if not NATIONAL_ID.fullmatch(plain):
         raise ValueError("must be 10 digits")
     return plain
 
@@ -46,7 +46,7 @@ def national_id(text: str) -> str:
 def card(text: str) -> str:
     """Sixteen digits."""
     plain = _plain(text)
-    if not _CARD.fullmatch(plain):
+    if not CARD.fullmatch(plain):
         raise ValueError("must be a card number of 16 digits")
     return plain
 
@@ -54,7 +54,7 @@ def card(text: str) -> str:
 def iban(text: str) -> str:
     """`IR` and 24 digits, the first two of which check the others."""
     plain = _plain(text).upper()
-    if not _IBAN.fullmatch(plain):
+    if not IBAN.fullmatch(plain):
         raise ValueError("must be IR and 24 digits")
     if int(f"{plain[4:]}{_IR}{plain[2:4]}") % _IBAN_MODULUS != 1:
         raise ValueError(
@@ -65,7 +65,7 @@ def iban(text: str) -> str:
 
 def email(text: str) -> str:
     """Something with one @ in it."""
-    if not _EMAIL.fullmatch(text):
+    if not EMAIL.fullmatch(text):
         raise ValueError("must be an e-mail address")
     return text
 

@@ -4,12 +4,12 @@ What stands there proves nothing, as at the services: the shop's verify does.
 """
 
 from typing import Final
-from urllib.parse import quote, unquote_plus
 
 from gatewayd.core.payment import Payment
 from gatewayd.web.facade.names import Names
 from gatewayd.web.facade.standing import Standing, standing_of
 from gatewayd.web.facade.zibal_wire import status_code
+from gatewayd.web.shops import with_query
 
 ZARINPAL: Final = "zarinpal"
 ZARINPAL_SANDBOX: Final = "zarinpal_sandbox"
@@ -33,7 +33,7 @@ def callback_url(payment: Payment, names: Names) -> str:
     standing = standing_of(payment)
     paid = standing in _SAYS_PAID
     if face_of(payment) == ZIBAL:
-        return _with_query(
+        return with_query(
             payment.return_url,
             {
                 "trackId": str(names.track_id(payment.number)),
@@ -43,15 +43,4 @@ def callback_url(payment: Payment, names: Names) -> str:
             },
         )
     claim = {"Authority": authority_of(payment, names), "Status": "OK" if paid else "NOK"}
-    return _with_query(payment.return_url, claim)
-
-
-def _with_query(url: str, ours: dict[str, str]) -> str:
-    base, _, query = url.partition("?")
-    theirs = [
-        part
-        for part in query.split("&")
-        if part and unquote_plus(part.partition("=")[0]) not in ours
-    ]
-    added = [f"{name}={quote(value, safe='')}" for name, value in ours.items()]
-    return f"{base}?{'&'.join([*theirs, *added])}"
+    return with_query(payment.return_url, claim)

@@ -12,7 +12,6 @@ from urllib.parse import parse_qsl
 import orjson
 from aiohttp import web
 
-from gatewayd.core.settings import PaymentSettings, ShopSettings
 from gatewayd.web import typed
 from gatewayd.web.body import read_body
 
@@ -75,13 +74,6 @@ def whole_of(value: object) -> int | None:
 def is_true(value: object) -> bool:
     """Whether somebody means yes by it."""
     return value is True or text_of(value).lower() in {"true", "1"}
-
-
-def amounts_of(shop: ShopSettings, settings: PaymentSettings) -> tuple[int, int]:
-    """The least and the largest payment of this shop, in rial."""
-    limits = shop.limits
-    most = limits.amount_max or settings.amount_max
-    return max(settings.amount_min, limits.amount_min or 0), min(settings.amount_max, most)
 
 
 def payer_of(given: Mapping[str, object], cards: list[str]) -> dict[str, Any]:

@@ -19,10 +19,11 @@ from gatewayd.core.money import Currency, from_rial, to_rial
 from gatewayd.core.payment import Payment
 from gatewayd.core.settings import PaymentSettings, ShopSettings
 from gatewayd.core.terms import Split
-from gatewayd.web.facade.reading import amounts_of, payer_of, text_of, whole_of
+from gatewayd.web.facade.reading import payer_of, text_of, whole_of
 from gatewayd.web.facade.standing import Standing
 from gatewayd.web.render import json_answer
 from gatewayd.web.shops import ForeignHost, checked_return_url
+from gatewayd.web.typed import CARD, IBAN
 
 DESCRIPTION_CHARS_MAX: Final = 500
 ORDER_CHARS_MAX: Final = 255
@@ -35,7 +36,6 @@ TEHRAN: Final = timezone(timedelta(hours=3, minutes=30))
 
 INVALID: Final = -9
 NO_TERMINAL: Final = -10
-NOT_ACTIVE: Final = -11
 TOO_MANY: Final = -12
 TERMINAL_LIMIT: Final = -13
 FOREIGN_CALLBACK: Final = -14
@@ -51,11 +51,9 @@ NOT_YOURS: Final = -53
 NO_AUTHORITY: Final = -54
 NOT_REVERSED: Final = -60
 NOT_REVERSIBLE: Final = -61
-TOO_LATE: Final = -63
 MESSAGES: Final = {
     INVALID: "The input params invalid, validation error.",
     NO_TERMINAL: "Terminal is not valid, please check merchant_id or ip address.",
-    NOT_ACTIVE: "Terminal is not active, please contact our support team.",
     TOO_MANY: "To many attempts, please try again later.",
     TERMINAL_LIMIT: "Terminal limit reached.",
     FOREIGN_CALLBACK: "The callback_url domain does not match the registered terminal domain.",
@@ -71,7 +69,6 @@ MESSAGES: Final = {
     NO_AUTHORITY: "Invalid authority.",
     NOT_REVERSED: "Session can not be reversed with bank.",
     NOT_REVERSIBLE: "Session is not in success status.",
-    TOO_LATE: "Maximum time for reverse this session is expired.",
 }
 _STATUS: Final = {INVALID: 422, TOO_MANY: 429, NOT_KNOWN: 503}
 """HTTP; 401 for all others."""
@@ -85,8 +82,6 @@ _WORDS: Final = {
     Standing.REVERSED: "REVERSED",
 }
 _UUID: Final = re.compile(r"[a-f0-9]{8}(-[a-f0-9]{4}){3}-[a-f0-9]{12}")
-_IBAN: Final = re.compile(r"IR[0-9]{24}")
-_CARD: Final = re.compile(r"[0-9]{16}")
 
 
 class Refused(Exception):
@@ -111,7 +106,6 @@ class Wanted:
     order_id: str
     payer: Mapping[str, Any]
     wages: tuple[Split, ...]
-    auto_verify: bool
 
 
 def read_merchant(document: Mapping[str, Any]) -> str:
@@ -131,7 +125,7 @@ def read_request(
     wrong: dict[str, str] = {}
     currency = _currency(document, wrong)
     amount = whole_of(document.get("amount"))
-    rial, (least, most) = to_rial(amount or 0, currency), amounts_of(shop, settings)
+    rial, (least, most) = to_rial(amount or 0, currency), settings.amounts_of(shop)
     if amount is None:
         wrong["amount"] = "The amount field is required and must be an integer."
     elif rial < least:
@@ -146,7 +140,7 @@ def read_request(
     if len(order_id) > ORDER_CHARS_MAX:
         wrong["metadata.order_id"] = "The order id may not be greater than 255 characters."
     card = text_of(metadata.get("card_pan"))
-    if card and not _CARD.fullmatch(card):
+    if card and not CARD.fullmatch(card):
         wrong["metadata.card_pan"] = "The card pan must be 16 digits."
     callback_url, foreign = _callback(document, shop, wrong)
     if wrong:
@@ -164,7 +158,6 @@ def read_request(
         order_id=order_id,
         payer=payer_of({**document, **metadata}, [card] if card else []),
         wages=_wages(wages, rial, currency) if wages else (),
-        auto_verify=metadata.get("auto_verify") is True,
     )
 
 
@@ -210,7 +203,7 @@ def _wages(wages: object, rial: int, currency: Currency) -> tuple[Split, ...]:
     parts = []
     for wage in wages:
         iban, amount = text_of(wage.get("iban")), whole_of(wage.get("amount"))
-        if not _IBAN.fullmatch(iban):
+        if not IBAN.fullmatch(iban):
             raise Refused(INVALID, wages="The wages iban format is invalid.")
         parts.append(Split(iban=iban, amount=to_rial(amount or 0, currency)))
     if min(part.amount for part in parts) < WAGE_MIN:

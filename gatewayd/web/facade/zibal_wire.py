@@ -4,7 +4,6 @@
 * An answer that is not known yet comes with 503: clients know that as trouble on the way, never as a no.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,11 +14,12 @@ from aiohttp import web
 from gatewayd.core.payment import Payment
 from gatewayd.core.settings import PaymentSettings, ShopSettings
 from gatewayd.core.terms import CodeClass, Split
-from gatewayd.web.facade.reading import amounts_of, is_true, payer_of, text_of, whole_of
+from gatewayd.web.facade.reading import is_true, payer_of, text_of, whole_of
 from gatewayd.web.facade.standing import Standing
 from gatewayd.web.facade.zarinpal_wire import TEHRAN
 from gatewayd.web.render import json_answer
 from gatewayd.web.shops import checked_return_url
+from gatewayd.web.typed import CARD, IBAN, NATIONAL_ID
 
 AMOUNT_ABOVE: Final = 1_000
 """Rial: the service's own limit is to be more than this."""
@@ -85,9 +85,6 @@ _STATUSES: Final = {
 _DECLINED: Final = {"51": 5, "54": 4, "55": 6, "61": 9, "65": 8, "75": 7}
 """A declined card's status by the switch's code; 10 for any other."""
 _ISSUER_INVALID: Final = 10
-_CARD: Final = re.compile(r"[0-9]{16}")
-_NATIONAL: Final = re.compile(r"[0-9]{10}")
-_IBAN: Final = re.compile(r"IR[0-9]{24}")
 _TARGETS: Final = ("id", "bankAccount", "subMerchantId", "walletID")
 
 
@@ -127,19 +124,19 @@ def read_request(
     """What `/v1/request` asks for; Refused with the first thing that is wrong with it."""
     callback_url = _callback(document, shop)
     amount = whole_of(document.get("amount")) or 0
-    least, most = amounts_of(shop, settings)
+    least, most = settings.amounts_of(shop)
     if amount <= AMOUNT_ABOVE or amount < least:
         raise Refused(AMOUNT_UNDER)
     if amount > most:
         raise Refused(AMOUNT_OVER)
     national = text_of(document.get("nationalCode"))
-    if national and not _NATIONAL.fullmatch(national):
+    if national and not NATIONAL_ID.fullmatch(national):
         raise Refused(NATIONAL_INVALID)
     given = document.get("allowedCards")
     cards = [text_of(card) for card in given] if isinstance(given, list) else []
     payer = payer_of(
         {**document, "national_id": national},
-        [card for card in cards if _CARD.fullmatch(card)][:CARDS_MAX],
+        [card for card in cards if CARD.fullmatch(card)][:CARDS_MAX],
     )
     if is_true(document.get("checkMobileWithCard")) and "mobile" in payer:
         payer["check_mobile"] = True
@@ -183,7 +180,7 @@ def _splits(document: Mapping[str, Any], amount: int) -> tuple[Split, ...]:
         if "id" in part:
             own = True
         iban = text_of(part.get("bankAccount"))
-        if part.get("id") != "self" and not _IBAN.fullmatch(iban):
+        if part.get("id") != "self" and not IBAN.fullmatch(iban):
             raise Refused(PART_INVALID)
         if iban and share:
             elsewhere.append(Split(iban=iban, amount=amount * share // whole))

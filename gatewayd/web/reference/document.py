@@ -16,6 +16,7 @@ from gatewayd.core.hosts import is_loopback
 from gatewayd.core.money import RIAL_PER_TOMAN
 from gatewayd.core.settings import PaymentSettings, ShopSettings
 from gatewayd.web import shapes
+from gatewayd.web.bodies import ORDER_ID
 from gatewayd.web.reference.operations import OPERATIONS, Operation
 from gatewayd.web.reference.words import (
     ABOUT,
@@ -26,6 +27,8 @@ from gatewayd.web.reference.words import (
     WEBHOOK,
     WEBHOOK_TAKEN,
 )
+from gatewayd.web.shops import RETURN_URL_CHARS_MAX
+from gatewayd.web.typed import CARD, EMAIL, IBAN, MOBILE, NATIONAL_ID
 
 EN: Final = 0
 _REF: Final = "#/components/schemas/{model}"
@@ -154,20 +157,27 @@ def _narrow(schemas: dict[str, Any], settings: PaymentSettings) -> None:
             "amount",
             {"minimum": -(-settings.amount_min // RIAL_PER_TOMAN), "maximum": settings.amount_max},
         ),
-        ("order_id", {"pattern": r"^[\x21-\x7e]([\x20-\x7e]{0,98}[\x21-\x7e])?$"}),
-        ("return_url", {"format": "uri", "maxLength": 2000, "pattern": r"^https?://[^\s\\#@]+$"}),
+        ("order_id", {"pattern": _whole(ORDER_ID)}),
+        (
+            "return_url",
+            {
+                "format": "uri",
+                "maxLength": RETURN_URL_CHARS_MAX,
+                "pattern": r"^https?://[^\s\\#@]+$",
+            },
+        ),
         ("expires_in", _lifetime(settings)),
     ):
         payment[name] = {**{k: v for k, v in payment[name].items() if k != "anyOf"}, **said}
     payment["amount"].pop("exclusiveMinimum", None)
     schemas["NewPayment"] |= _in_toman(settings)
     payer = schemas["Payer"]["properties"]
-    _narrow_text(payer["mobile"], r"^(\+98|0098|98|0)?9[0-9]{9}$")
-    _narrow_text(payer["national_id"], "^[0-9]{10}$")
-    _narrow_text(payer["email"], r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+$")
-    payer["allowed_cards"]["items"]["pattern"] = "^[0-9]{16}$"
-    schemas["Split"]["properties"]["iban"]["pattern"] = "^IR[0-9]{24}$"
-    _narrow_text(schemas["NewRefund"]["properties"]["iban"], "^IR[0-9]{24}$")
+    _narrow_text(payer["mobile"], _whole(MOBILE))
+    _narrow_text(payer["national_id"], _whole(NATIONAL_ID))
+    _narrow_text(payer["email"], _whole(EMAIL))
+    payer["allowed_cards"]["items"]["pattern"] = _whole(CARD)
+    schemas["Split"]["properties"]["iban"]["pattern"] = _whole(IBAN)
+    _narrow_text(schemas["NewRefund"]["properties"]["iban"], _whole(IBAN))
 
 
 def _in_toman(settings: PaymentSettings) -> dict[str, Any]:
@@ -200,6 +210,11 @@ def _lifetime(settings: PaymentSettings) -> dict[str, Any]:
         "maximum": settings.expires_in_max,
         "default": settings.expires_in_default,
     }
+
+
+def _whole(pattern: re.Pattern[str]) -> str:
+    """A pattern for the whole of a text, as JSON Schema has them."""
+    return f"^(?:{pattern.pattern})$"
 
 
 def _narrow_text(field: dict[str, Any], pattern: str) -> None:

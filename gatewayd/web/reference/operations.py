@@ -15,8 +15,8 @@ from gatewayd.web.lists import LIMIT_DEFAULT, LIMIT_MAX
 from gatewayd.web.once import KEY_CHARS_MAX
 from gatewayd.web.refunds import RefundBody
 
-PAYMENT_ID: Final = {"type": "string", "pattern": r"^pay_[1-9][0-9]{0,14}$"}
-REFUND_ID: Final = {"type": "string", "pattern": r"^rfd_[1-9][0-9]{0,14}_[1-9][0-9]{0,2}$"}
+PAYMENT_ID: Final = {"type": "string", "pattern": shapes.PAYMENT_ID}
+REFUND_ID: Final = {"type": "string", "pattern": shapes.REFUND_ID}
 EVENT_ID: Final = {"type": "string", "pattern": r"^evt_[1-9][0-9]{0,17}_[0-9a-f]{8}$"}
 KEY: Final = {
     "type": "string",

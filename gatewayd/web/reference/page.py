@@ -30,6 +30,7 @@ from gatewayd.web.reference.words import (
 from gatewayd.web.reference.words import (
     HEADERS as HEADER_WORDS,
 )
+from gatewayd.web.texts import preferred
 
 LOCALES: Final = ("en", "fa")
 """In the order of the words."""
@@ -55,7 +56,8 @@ class Document:
         """The same as JSON; for a shop with what only it may send."""
         name = shop.name if shop else ""
         if name not in self._encoded:
-            self._encoded[name] = orjson.dumps(build_document(self._settings, shop, gateways))
+            made = build_document(self._settings, shop, gateways) if shop else self.document
+            self._encoded[name] = orjson.dumps(made)
         return self._encoded[name]
 
     def page(self, locale: str) -> bytes:
@@ -137,15 +139,9 @@ class _Said:
             ]
         kinds = schema.get("type", "object")
         names = [kinds] if isinstance(kinds, str) else kinds
+        form = schema.get("format")
         return [
-            (
-                TYPES[
-                    schema.get("format", name)
-                    if name == "string" and schema.get("format") in TYPES
-                    else name
-                ][self._language],
-                "",
-            )
+            (TYPES[form if name == "string" and form in TYPES else name][self._language], "")
             for name in names
         ]
 
@@ -171,8 +167,7 @@ async def reference(request: Request) -> web.Response:
     """`GET /reference` and `GET /reference/{locale}`"""
     locale = request.match_info.get("locale")
     if locale is None:
-        wanted = request.headers.get("Accept-Language", "").lower()
-        locale = "en" if wanted.startswith("en") else "fa"
+        locale = preferred(request.headers.get("Accept-Language"))
     if locale not in LOCALES:
         raise web.HTTPNotFound
     return web.Response(body=request.app[DOCUMENT].page(locale), headers=HEADERS)

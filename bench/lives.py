@@ -34,7 +34,7 @@ def life(number: int) -> Iterator[Step]:
         amount=AMOUNT,
         reference=reference,
         terminal="13579246",
-        rrn="14226761817",
+        rrn=f"{number:012d}",
         trace_no="123456",
     )
     yield (
@@ -52,7 +52,7 @@ def life(number: int) -> Iterator[Step]:
                     "ResNum": str(number * 1_000 + 7),
                     "TerminalId": "13579246",
                     "TraceNo": "123456",
-                    "RRN": "14226761817",
+                    "RRN": f"{number:012d}",
                     "SecurePan": "621986****8080",
                 },
             ),
@@ -66,7 +66,7 @@ def life(number: int) -> Iterator[Step]:
         bank_order=number * 1_000 + 7,
         terminal="13579246",
         ref_num=reference,
-        rrn="14226761817",
+        rrn=f"{number:012d}",
         trace_no="123456",
     )
     card = {"card": "621986****8080"}

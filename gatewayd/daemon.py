@@ -21,6 +21,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from gatewayd.core.hosts import listen_address
+from gatewayd.engine.comparing import Comparing
 from gatewayd.engine.engine import Engine
 from gatewayd.engine.outbox import Outbox, addresses
 from gatewayd.engine.ports import Log
@@ -121,6 +122,13 @@ async def serving(config: Config, log: Log) -> AsyncIterator[Serving]:
             clock=clock,
             log=log,
             free_bytes=lambda: shutil.disk_usage(journal.parent).free,
+            comparing=Comparing(
+                records=engine.records,
+                past=reader,
+                write=opened.thread.write,
+                deadlines=engine.deadlines,
+                log=log,
+            ),
         )
         await housekeeping.restore_router()
         public = build_app(engine=engine, past=reader, tally=metrics, why_not=housekeeping.why_not)

@@ -132,6 +132,7 @@ UNDONE = (
     ("ALTER TABLE guards DROP COLUMN version",),
     ("DROP TABLE receivers", "DROP TABLE deliveries"),
     ("DROP INDEX search_by_status_and_gateway",),
+    ("DROP TABLE receipts",),
 )
 """What takes each schema back to the one before, from the second on."""
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from gatewayd.journal.memory import MemoryStore
-from gatewayd.journal.store import Counts, GuardKind, Holder, Row, Told
+from gatewayd.journal.store import Counts, GuardKind, Holder, Row, Sighting, Sightings, Told
 
 
 class Reader(Protocol):
@@ -44,6 +44,18 @@ class Reader(Protocol):
 
     async def open_numbers(self) -> list[int]:
         """The payments that still need something, oldest first."""
+
+    async def receipts(self, after: int | None, since_ms: int) -> Sightings:
+        """The banks' receipts after a place in the order of the whole journal, in a part of it of limited length.
+
+        Those before `since_ms` are left out. None: after what was compared before, by whichever process.
+        """
+
+    async def twice(self, sightings: Sequence[Sighting]) -> list[tuple[Sighting, int]]:
+        """Those whose reference was seen at another payment of that gateway within the time compared; the latest one.
+
+        They are written down already, like those that they are compared with.
+        """
 
     async def counts(self) -> Counts:
         """How much there is."""
@@ -102,6 +114,14 @@ class MemoryReader:
     async def open_numbers(self) -> list[int]:
         """See `Reader.open_numbers`."""
         return self._store.open_numbers()
+
+    async def receipts(self, after: int | None, since_ms: int) -> Sightings:
+        """See `Reader.receipts`."""
+        return self._store.receipts(after, since_ms)
+
+    async def twice(self, sightings: Sequence[Sighting]) -> list[tuple[Sighting, int]]:
+        """See `Reader.twice`."""
+        return self._store.twice(sightings)
 
     async def counts(self) -> Counts:
         """See `Reader.counts`."""

@@ -1,4 +1,4 @@
-"""Small work in the background: the journal's tidying, free disk, the wall clock, the watchdog, the router's memory.
+"""Small work in the background: tidying the journal, comparing receipts, free disk, clocks, watchdog, router's memory.
 
 It also answers whether new payments are welcome: not while the disk is nearly full, the journal's queue is long, too
 many requests are in flight, or the daemon is stopping. Returns and verifies are never refused.
@@ -11,6 +11,7 @@ from typing import Final
 
 import orjson
 
+from gatewayd.engine.comparing import Comparing
 from gatewayd.engine.engine import Engine
 from gatewayd.engine.outbox import state_of
 from gatewayd.engine.ports import Log
@@ -25,7 +26,7 @@ from gatewayd.io.store_thread import StoreThread
 
 EVERY_SECONDS: Final = 1.0
 DISK_EVERY: Final = 5
-"""Rounds between two looks at the free disk and two tidyings."""
+"""Rounds between two looks at the free disk, two tidyings and two comparisons of receipts."""
 ROUTER_EVERY: Final = 30
 """Rounds between two savings of what the router has learnt."""
 ATTEMPTS_EVERY: Final = 15
@@ -46,6 +47,7 @@ class Housekeeping:
         clock: SystemClock,
         log: Log,
         free_bytes: Callable[[], int],
+        comparing: Comparing,
     ) -> None:
         self._engine = engine
         self._thread = thread
@@ -54,6 +56,7 @@ class Housekeeping:
         self._clock = clock
         self._log = log
         self._free_bytes = free_bytes
+        self._comparing = comparing
         self._landing = LandingWatch(clock.monotonic())
         self._stuck = False
         self._jumps = Jumps(thread, clock, log)
@@ -87,6 +90,7 @@ class Housekeeping:
             if rounds % DISK_EVERY == 0:
                 self._look_at_disk()
                 await self._thread.tidy()
+                await self._comparing.look()
             if rounds % ATTEMPTS_EVERY == 0:
                 self._metrics.open_attempts(self._states())
             if rounds % ROUTER_EVERY == 0:

@@ -24,6 +24,7 @@ from gatewayd.io import journal_verify
 from gatewayd.io.boot import lock_path
 from gatewayd.io.filelock import FileLock
 from gatewayd.io.journal_verify import Problem, Progress, Verified
+from gatewayd.io.sqlite_receipts import COMPARED_KEY
 from gatewayd.io.sqlite_schema import UnusableStore, connect_to_read
 from gatewayd.io.sqlite_store import ROWS, UPSERT_SEARCH, by_payment, new_writer, search_values
 from gatewayd.journal.codec import UnknownEvent
@@ -124,6 +125,8 @@ def rebuild_search(path: Path, *, progress: Progress = lambda _what, _done, _all
             done = 0
             db.execute("BEGIN IMMEDIATE")
             db.execute("DELETE FROM search")
+            db.execute("DELETE FROM receipts")  # the daemon finds them again, in its own time
+            db.execute("DELETE FROM meta WHERE key = ?", (COMPARED_KEY,))
             for values in _searches(db):
                 db.execute(UPSERT_SEARCH, values)
                 done += 1

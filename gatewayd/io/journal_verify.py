@@ -57,6 +57,8 @@ _LEFT_OVER = {
     " WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.number = t.number) LIMIT 10",
     "a notice": "SELECT number FROM outbox t WHERE NOT EXISTS"
     " (SELECT 1 FROM events e WHERE e.number = t.number AND e.version = t.version) LIMIT 10",
+    "a receipt": "SELECT number FROM receipts t"
+    " WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.number = t.number) LIMIT 10",
     "a private part": "SELECT number FROM private t WHERE NOT EXISTS"
     " (SELECT 1 FROM events e WHERE e.number = t.number AND e.version = t.version) LIMIT 10",
 }

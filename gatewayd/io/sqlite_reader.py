@@ -21,9 +21,22 @@ import aiosqlite
 import orjson
 
 from gatewayd.engine.ids import number_floor
+from gatewayd.io import sqlite_receipts as receipts
 from gatewayd.io.sqlite_schema import BUSY_SECONDS, address
 from gatewayd.io.sqlite_store import ROWS_OF_ONE, ROWS_OF_SOME, by_payment
-from gatewayd.journal.store import Counts, Guard, GuardKind, Holder, Notice, Row, Told, TooSlow
+from gatewayd.journal.store import (
+    RECEIPTS_COMPARED_MS,
+    Counts,
+    Guard,
+    GuardKind,
+    Holder,
+    Notice,
+    Row,
+    Sighting,
+    Sightings,
+    Told,
+    TooSlow,
+)
 
 CONNECTIONS: Final = 2
 """One for a long list, one for everything quick beside it."""
@@ -180,6 +193,23 @@ class SqliteReader:
     async def open_numbers(self) -> list[int]:
         """See `Reader.open_numbers`."""
         return [number for (number,) in await self._fetch(_OPEN, OPEN_MAX)]
+
+    # --- receipts
+
+    async def receipts(self, after: int | None, since_ms: int) -> Sightings:
+        """See `Reader.receipts`."""
+        if after is None:
+            ((after,),) = await self._fetch(receipts.COMPARED)
+        ((upto,),) = await self._fetch(receipts.UPTO, after, receipts.EVENTS_AT_ONCE)
+        if upto == after:
+            return Sightings((), upto)
+        found = await self._fetch(receipts.SIGHTINGS, after, upto, since_ms)
+        return Sightings(tuple(Sighting(*row) for row in found), upto)
+
+    async def twice(self, sightings: Sequence[Sighting]) -> list[tuple[Sighting, int]]:
+        """See `Reader.twice`."""
+        found = await self._fetch(receipts.TWICE, RECEIPTS_COMPARED_MS, receipts.as_json(sightings))
+        return [(sightings[place], other) for place, other in found if other is not None]
 
     # --- the whole
 

@@ -2,7 +2,7 @@
 
 `events` is the journal itself: append-only, one row per event, never changed. Everything else is either beside it
 (`private`, which may be erased; `guards`; `outbox`; `receivers` and their `deliveries`) or derived from it and
-rebuildable (`payments`, `search`, `kinds`).
+rebuildable (`payments`, `search`, `receipts`, `kinds`).
 """
 
 import sqlite3
@@ -11,7 +11,7 @@ from typing import Final
 
 APPLICATION_ID: Final = 0x67774A31
 """`gwJ1`: no other program's database is ever taken for a journal, or written into."""
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 SQLITE_MIN: Final = (3, 37, 0)
 """STRICT tables came with it."""
 BUSY_SECONDS: Final = 5.0
@@ -43,6 +43,16 @@ CREATE TABLE deliveries (
     first_ms INTEGER,
     PRIMARY KEY (receiver, seq)
 ) STRICT, WITHOUT ROWID;
+"""
+_RECEIPTS = """
+CREATE TABLE receipts (
+    gateway TEXT NOT NULL,
+    reference TEXT NOT NULL,          -- as the bank's receipt names the payment
+    number INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (gateway, reference, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX receipts_to_forget ON receipts (at_ms);
 """
 TABLES: Final = (
     """
@@ -106,12 +116,14 @@ CREATE INDEX search_in_review ON search (number) WHERE needs_review = 1;
 """
     + _POSTING
     + _BY_STATUS_AND_GATEWAY
+    + _RECEIPTS
 )
 
 UPGRADES: Final = (
     "ALTER TABLE guards ADD COLUMN version INTEGER NOT NULL DEFAULT 1;",
     _POSTING,
     _BY_STATUS_AND_GATEWAY,
+    _RECEIPTS,
 )
 """What makes of each schema, from the first on, the next one; events are never touched."""
 

@@ -21,11 +21,13 @@ import orjson
 
 from gatewayd.core.delivery import Delivery, Standing
 from gatewayd.io import sqlite_posting as posting
+from gatewayd.io import sqlite_receipts as receipts
 from gatewayd.io import sqlite_schema as schema
 from gatewayd.journal import chain
 from gatewayd.journal.store import (
     IDEMPOTENCY_KEPT_MS,
     NO_SEARCHES,
+    RECEIPTS_COMPARED_MS,
     Append,
     Guard,
     GuardKind,
@@ -42,7 +44,7 @@ PAGES_PER_COMMIT: Final = 6
 """What every commit writes anew, however small; with half a page an event this is near what was measured."""
 PAGE_BYTES: Final = 4_096
 FORGET_AT_ONCE: Final = 500
-"""Old idempotency keys deleted in one step; each is a page of its own."""
+"""Old idempotency keys, and old receipts, deleted in one step; each is a page of its own."""
 ORDERS_LOOKED_AT: Final = 1_000
 """Numbers are given before their events are written, so that the last event need not hold the highest."""
 
@@ -152,13 +154,14 @@ class SqliteStore:
         self._durably(lambda: self._set(key, value))
 
     def tidy(self, now_ms: int) -> None:
-        """Small work for a quiet moment: forget old idempotency keys, lay ballast again where there is room."""
-        before_ms = now_ms - IDEMPOTENCY_KEPT_MS
-        forgotten = self._durably(
-            lambda: self._db.execute(_FORGET_GUARDS, (before_ms, FORGET_AT_ONCE)).rowcount
-        )
-        self._log_pages += forgotten
+        """Small work for a quiet moment: forget old keys and receipts, lay ballast again where there is room."""
+        self._log_pages += self._durably(lambda: self._forget(now_ms))
         self._lay_ballast()
+
+    def _forget(self, now_ms: int) -> int:
+        before_ms = now_ms - IDEMPOTENCY_KEPT_MS
+        keys = self._db.execute(_FORGET_GUARDS, (before_ms, FORGET_AT_ONCE)).rowcount
+        return keys + receipts.forget(self._db, now_ms - RECEIPTS_COMPARED_MS, FORGET_AT_ONCE)
 
     def fold_back(self) -> None:
         """Fold the write-ahead log back into the file, if it has grown long. StoreError if the disk fails."""
@@ -234,6 +237,10 @@ class SqliteStore:
             db.executemany(UPSERT_SEARCH, map(search_values, searches.rows))
         for changes in searches.posting:
             posting.write(db, changes)
+        if searches.receipts:
+            receipts.write(db, searches.receipts)
+        if searches.compared is not None:
+            self._set(receipts.COMPARED_KEY, str(searches.compared).encode())
         if searches.complete:
             self._set("searched", str(before).encode())
             self._set("tail", str(self._seq).encode())  # so that what is cut off later is missed
@@ -243,6 +250,7 @@ class SqliteStore:
             + len(events) // 2
             + len(searches.rows)
             + len(searches.posting)
+            + len(searches.receipts) // 2
             + size // PAGE_BYTES
         )
         return results

@@ -8,9 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 
 from gatewayd.core.delivery import Changes, Delivery, Standing
+from gatewayd.core.events import Mismatched, StartRequested, Verified
+from gatewayd.journal import codec
 from gatewayd.journal.store import (
     IDEMPOTENCY_KEPT_MS,
     NO_SEARCHES,
+    RECEIPTS_COMPARED_MS,
     Append,
     Counts,
     GuardKind,
@@ -18,6 +21,8 @@ from gatewayd.journal.store import (
     Row,
     Search,
     Searches,
+    Sighting,
+    Sightings,
     StoreError,
     Told,
 )
@@ -49,6 +54,8 @@ class MemoryStore:
         self._search: dict[int, Search] = {}
         self._events: list[tuple[int, Row]] = []
         self._searched = 0
+        self._receipts: dict[tuple[str, str], dict[int, int]] = {}
+        self._compared = 0
 
     # --- faults
 
@@ -89,6 +96,11 @@ class MemoryStore:
         self._search.update((row.number, row) for row in searches.rows)
         for changes in searches.posting:
             self._post(changes)
+        for seen in searches.receipts:
+            known = self._receipts.setdefault((seen.gateway, seen.reference), {})
+            known.setdefault(seen.number, seen.at_ms)
+        if searches.compared is not None:
+            self._compared = searches.compared
         if searches.complete:
             self._searched = before
         return results
@@ -134,7 +146,12 @@ class MemoryStore:
             del waiting[seq]
 
     def tidy(self, now_ms: int) -> None:
-        """Forget old idempotency keys."""
+        """Forget old idempotency keys and receipts."""
+        receipts_ms = now_ms - RECEIPTS_COMPARED_MS
+        self._receipts = {
+            name: {number: at_ms for number, at_ms in known.items() if at_ms >= receipts_ms}
+            for name, known in self._receipts.items()
+        }
         before_ms = now_ms - IDEMPOTENCY_KEPT_MS
         self._guards = {
             place: (holder, at_ms)
@@ -230,6 +247,29 @@ class MemoryStore:
         """See `Reader.open_numbers`."""
         return sorted(number for number, is_open in self._open.items() if is_open)
 
+    def receipts(self, after: int | None, since_ms: int) -> Sightings:
+        """See `Reader.receipts`."""
+        first = self._compared if after is None else after
+        found: list[Sighting] = []
+        for number, row in self._events[first:]:
+            if row.kind in {Verified.__name__, Mismatched.__name__} and row.at_ms >= since_ms:
+                found += _sightings(number, row, self._payments[number])
+        return Sightings(tuple(found), len(self._events))
+
+    def twice(self, sightings: Sequence[Sighting]) -> list[tuple[Sighting, int]]:
+        """See `Reader.twice`."""
+        found = []
+        for each in sightings:
+            known = self._receipts.get((each.gateway, each.reference), {})
+            others = [
+                number
+                for number, at_ms in known.items()
+                if number != each.number and abs(at_ms - each.at_ms) <= RECEIPTS_COMPARED_MS
+            ]
+            if others:
+                found.append((each, max(others)))
+        return found
+
     def counts(self) -> Counts:
         """See `Reader.counts`."""
         return Counts(
@@ -239,3 +279,16 @@ class MemoryStore:
             file_bytes=0,
             log_bytes=0,
         )
+
+
+def _sightings(number: int, row: Row, rows: Iterable[Row]) -> Iterator[Sighting]:
+    """What the receipt in `row` names the payment by, if anything; `rows` are all of its events."""
+    seen = codec.decode(row.kind, row.at_ms, row.body, None)
+    assert isinstance(seen, Verified | Mismatched)
+    reference = seen.receipt.rrn or seen.receipt.ref_num or ""
+    for each in rows:
+        if each.kind == StartRequested.__name__ and reference.strip("0"):
+            begun = codec.decode(each.kind, each.at_ms, each.body, None)
+            assert isinstance(begun, StartRequested)
+            if begun.attempt == seen.attempt:
+                yield Sighting(begun.gateway, reference, number, row.at_ms)

@@ -14,6 +14,8 @@ from gatewayd.core.values import quick
 
 IDEMPOTENCY_KEPT_MS: Final = 7 * 86_400_000
 """Longer than the banks take to return money, so that no late repeat makes a second payment."""
+RECEIPTS_COMPARED_MS: Final = 30 * 86_400_000
+"""No bank gives a number again so soon, and none brings up an older receipt."""
 GUARD_CHARS_MAX: Final = 1_024
 """A reference of a bank or an order number of a shop, with its owner's name; 512 characters at most each."""
 
@@ -105,6 +107,27 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
+class Sighting:
+    """A number by which a bank's receipt named a payment."""
+
+    gateway: str
+    reference: str
+    """The RRN, or what the bank gives in its place."""
+    number: int
+    """The payment."""
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sightings:
+    """The receipts in a part of the journal."""
+
+    found: tuple[Sighting, ...]
+    upto: int
+    """The last place that was looked at, in the order of the whole journal."""
+
+
+@dataclass(frozen=True, slots=True)
 class Searches:
     """Search columns on their way to the disk, and what else nobody waits for."""
 
@@ -113,6 +136,9 @@ class Searches:
     """With these, every event that landed before this batch is covered."""
     posting: tuple[Changes, ...] = ()
     """What became of webhooks, which rides along."""
+    receipts: tuple[Sighting, ...] = ()
+    compared: int | None = None
+    """Up to this place every receipt was compared with those before it; None: as before."""
 
 
 NO_SEARCHES: Final = Searches()

@@ -192,16 +192,8 @@ class Capturing:
 
     async def _captured(self, number: int, idempotency: Guard | None) -> Holder | None:
         """Journal the word on what is authorized, and begin to take it; who holds the key if somebody does."""
-        payment = self._records.get(number)
         asked = ev.CaptureRequested(at_ms=self._deadlines.now_ms())
-        takes = (idempotency,) if idempotency else ()
-        action = self._tending.next_action(apply(payment, asked))
-        due = action is not None and action.due_ms <= asked.at_ms
-        ticket = self._begin(number, asked, action, takes) if action is not None and due else None
-        if ticket is None:
-            ticket = self._records.append(number, asked, takes=takes)
-            tell(self._log, asked, number)
-            ticket.when_done(lambda: self._tending.consider(number))
+        ticket = self._say(number, asked, (idempotency,) if idempotency else ())
         conflict = await self._records.wait(ticket)
         await self._records.unlocked(number)
         return conflict
@@ -235,18 +227,26 @@ class Capturing:
         return Verdict.UNKNOWN if unanswered else _outcome_if_none(self._records.get(number))
 
     async def _word(self, number: int, ends: float) -> Verdict:
-        """Journal the shop's word, with the request of the call that it leads to if that can leave at once."""
+        """Give the shop's word, if it may be given."""
         payment = self._records.get(number)
         asked = ev.CaptureRequested(at_ms=self._deadlines.now_ms())
         if not allows(payment, asked):
             return _outcome_if_none(payment)
-        action = self._tending.next_action(apply(payment, asked))
-        due = action is not None and action.due_ms <= asked.at_ms
-        if action is None or not due or self._begin(number, asked, action) is None:
-            self._records.append(number, asked)
-            tell(self._log, asked, number)
-            self._tending.consider(number)
+        self._say(number, asked)
         return await self._awaited(number, ends)
+
+    def _say(
+        self, number: int, asked: ev.CaptureRequested, takes: tuple[Guard, ...] = ()
+    ) -> Ticket:
+        """Journal the word, together with the request of the call that it leads to if that can leave at once."""
+        action = self._tending.next_action(apply(self._records.get(number), asked))
+        due = action is not None and action.due_ms <= asked.at_ms
+        ticket = self._begin(number, asked, action, takes) if action is not None and due else None
+        if ticket is None:
+            ticket = self._records.append(number, asked, takes=takes)
+            tell(self._log, asked, number)
+            ticket.when_done(lambda: self._tending.consider(number))
+        return ticket
 
     def _verify_of(self, number: int, attempt: int) -> bool:
         """Give the shop's word as a question about this attempt, whose bank tells only by a verify."""

@@ -26,7 +26,7 @@ from gatewayd.web.events import list_events, replay_events, resend_event
 from gatewayd.web.lists import read_limit
 from gatewayd.web.once import guard_of, once, required
 from gatewayd.web.ports import ADMISSION, ENGINE, PAST, SERVICE, SHOPS, TALLY, WHY_NOT
-from gatewayd.web.problems import NAME_CHARS_MAX, FieldError, Problem, invalid, invalid_fields
+from gatewayd.web.problems import FieldError, Problem, invalid, invalid_fields, refuse_others
 from gatewayd.web.rates import RATES
 from gatewayd.web.render import gateway_object, json_answer, payment_object
 from gatewayd.web.shops import Caller
@@ -201,9 +201,7 @@ async def capture_payment(request: Request) -> web.Response:
 
 def _check_whole(document: dict[str, Any], payment: Payment) -> None:
     """Banks settle all of a payment or nothing, so an amount, if one is named, must be the payment's own."""
-    for name in document:
-        if name != "amount":
-            raise invalid(name[:NAME_CHARS_MAX], "there is no such field")
+    refuse_others(document, {"amount"}, "field")
     whole = from_rial(payment.amount, payment.currency)
     if document and (type(document["amount"]) is not int or document["amount"] != whole):
         raise invalid("amount", f"must be the whole amount, {whole}: banks take all or nothing")
@@ -227,9 +225,7 @@ async def list_payments(request: Request) -> web.Response:
     """`GET /v1/payments`"""
     caller = request.app[SHOPS].caller(request, Scope.PAYMENTS_READ)
     query = request.query
-    for name in query:
-        if name not in _FILTERS:
-            raise invalid(name[:NAME_CHARS_MAX], "there is no such filter")
+    refuse_others(query, _FILTERS, "filter")
     limit = read_limit(query.get("limit"))
     after = query.get("starting_after")
     with suppress(TimeoutError):  # a disk that is late costs a fresh row, not the list
@@ -275,10 +271,9 @@ async def live(request: Request) -> web.Response:
 async def ready(request: Request) -> web.Response:
     """`GET /readyz`: whether new payments are welcome; not whether every bank is well."""
     engine = request.app[ENGINE]
-    health = engine.router.snapshot(engine.clock.monotonic())
-    routable = any(str(each.breaker) not in {"open", "forced_open"} for each in health.values())
-    admission = request.app[ADMISSION]
-    overloaded = admission.is_overloaded(engine.clock.monotonic())
+    now = engine.clock.monotonic()
+    routable = not all(engine.router.is_cut_off(now, name) for name in engine.gateways)
+    overloaded = request.app[ADMISSION].is_overloaded(now)
     why_not = request.app[WHY_NOT]() or (OVERLOADED if overloaded else None)
     checks = {"accepting": why_not or "ok", "gateways": "ok" if routable else "none is usable"}
     good = why_not is None and routable

@@ -19,7 +19,7 @@ from gatewayd.journal.store import Told, TooSlow
 from gatewayd.web.bodies import read_object
 from gatewayd.web.lists import read_limit
 from gatewayd.web.ports import ENGINE, PAST, SERVICE, SHOPS
-from gatewayd.web.problems import NAME_CHARS_MAX, FieldError, Problem, invalid
+from gatewayd.web.problems import FieldError, Problem, invalid, refuse_others
 from gatewayd.web.render import json_answer, moment, payment_object, refund_object
 from gatewayd.web.shapes import EventShape, PaymentShape, RefundShape
 
@@ -27,9 +27,7 @@ from gatewayd.web.shapes import EventShape, PaymentShape, RefundShape
 async def list_events(request: web.Request) -> web.Response:
     """`GET /v1/events`"""
     caller = request.app[SHOPS].caller(request, Scope.EVENTS_READ)
-    for name in request.query:
-        if name not in {"after", "limit"}:
-            raise invalid(name[:NAME_CHARS_MAX], "there is no such filter")
+    refuse_others(request.query, {"after", "limit"}, "filter")
     limit, whose = read_limit(request.query.get("limit")), side(caller.shop.name, test=caller.test)
     past, links = request.app[PAST], request.app[ENGINE].links
     after = request.query.get("after")
@@ -65,9 +63,7 @@ async def replay_events(request: web.Request) -> web.Response:
     """`POST /v1/events/replay`"""
     caller = request.app[SHOPS].caller(request, Scope.EVENTS_WRITE)
     document = await read_object(request, request.app[SERVICE].web.body_max_bytes, may_miss=True)
-    for name in document:
-        if name != "after":
-            raise invalid(name[:NAME_CHARS_MAX], "there is no such field")
+    refuse_others(document, {"after"}, "field")
     whose, after = side(caller.shop.name, test=caller.test), document.get("after")
     seq = (await told_of(request, whose, str(after), "after")).seq if after is not None else 0
     outbox = request.app[ENGINE].outbox

@@ -4,7 +4,7 @@ A problem never repeats what was sent: values may be secrets or a payer's data. 
 whoever misspelt one must find it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -76,6 +76,13 @@ class Problem(Exception):
 def invalid(path: str, detail: str) -> Problem:
     """A request whose field `path` is wrong."""
     return invalid_fields([FieldError(path, detail)])
+
+
+def refuse_others(names: Iterable[str], known: Container[str], kind: str) -> None:
+    """Problem 422 that names what is none of the `known` fields or filters."""
+    for name in names:
+        if name not in known:
+            raise invalid(name[:NAME_CHARS_MAX], f"there is no such {kind}")
 
 
 def invalid_fields(errors: Sequence[FieldError]) -> Problem:

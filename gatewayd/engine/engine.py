@@ -30,7 +30,7 @@ from gatewayd.engine.refunding import Refunding
 from gatewayd.engine.returns import Returns
 from gatewayd.engine.starting import Starting
 from gatewayd.engine.tending import LOOK_EVERY_SECONDS, Tending
-from gatewayd.journal.journal import Journal
+from gatewayd.journal.journal import Journal, Replay
 from gatewayd.journal.store import Notice
 from gatewayd.routing.router import Router, RoutingSettings
 
@@ -59,6 +59,7 @@ class Engine:
         on_refund: Callable[[str, str], None] = lambda _status, _gateway: None,
         look_every_seconds: float = LOOK_EVERY_SECONDS,
         search_every_seconds: float = SEARCH_EVERY_SECONDS,
+        replay_by: Replay | None = None,
     ) -> None:
         """`look_every_seconds` is how long the wall clock, which may jump, goes unlooked at.
 
@@ -77,7 +78,10 @@ class Engine:
         self._on_status = on_status
         self._on_refund = on_refund
         self.journal = Journal(
-            is_finished=self._is_finished, make_salt=make_salt, on_notice=self._noticed
+            is_finished=self._is_finished,
+            make_salt=make_salt,
+            on_notice=self._noticed,
+            replay_by=replay_by,
         )
         self.records = Records(self.journal, read_rows)
         self.pump = Pump(

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from gatewayd.core.events import Event
 from gatewayd.core.payment import Payment
-from gatewayd.journal.journal import Journal, Ticket, replay
+from gatewayd.journal.journal import Journal, Ticket
 from gatewayd.journal.store import Guard, Holder, Row
 
 ReadRows = Callable[[int], Awaitable[list[Row]]]
@@ -91,7 +91,7 @@ class Records:
         payment = self.journal.get(number)
         if payment is not None:
             return payment
-        return replay(number, await self._read_rows(number))
+        return self.journal.replay(number, await self._read_rows(number))
 
     async def look_at(self, numbers: Sequence[int], read: ReadRowsOf) -> list[Payment]:
         """The same for several, in this order; what is not in memory is read in one go."""
@@ -101,7 +101,9 @@ class Records:
         absent = [number for number, payment in found.items() if payment is None]
         if absent:
             rows = await read(absent)
-            found |= {number: replay(number, rows.get(number, ())) for number in absent}
+            found |= {
+                number: self.journal.replay(number, rows.get(number, ())) for number in absent
+            }
         return [payment for payment in found.values() if payment is not None]
 
     def get(self, number: int) -> Payment:

@@ -35,6 +35,9 @@ from gatewayd.journal.store import (
 
 SALT_BYTES: Final = 16
 
+Replay = Callable[[int, Iterable[Row]], Payment | None]
+"""How a payment is made of its events: `replay`, or what remembers what that gave."""
+
 
 class DamagedJournal(Exception):
     """The events of a payment do not make a payment: some are missing, or were changed."""
@@ -105,6 +108,7 @@ class Journal:
         make_salt: Callable[[int], bytes],
         on_queued: Callable[[], None] = lambda: None,
         on_notice: Callable[[Payment, Notice], None] = lambda _payment, _notice: None,
+        replay_by: Replay | None = None,
     ) -> None:
         """`is_finished` says whether a payment needs nothing any more; `on_queued` wakes whoever moves batches.
 
@@ -114,6 +118,7 @@ class Journal:
         self._make_salt = make_salt
         self._on_notice = on_notice
         self.on_queued = on_queued
+        self.replay: Replay = replay_by or replay
         self._entries: dict[int, _Entry] = {}
         self._queue: deque[_Queued] = deque()
         self._in_flight: list[_Queued] = []
@@ -156,7 +161,7 @@ class Journal:
         entry = self._entries.get(number)
         if entry is not None:
             return entry.payment
-        payment = replay(number, rows)
+        payment = self.replay(number, rows)
         if payment is not None:
             is_open = not self._is_finished(payment)
             self._entries[number] = _Entry(payment, is_open=is_open, stored_open=None)
@@ -167,7 +172,7 @@ class Journal:
 
         One that needs nothing any more, because the configuration has changed, is written down as finished.
         """
-        payment = replay(number, rows)
+        payment = self.replay(number, rows)
         if payment is None:
             raise DamagedJournal(f"payment {number} has no events")
         is_open = not self._is_finished(payment)

@@ -4,7 +4,7 @@ from typing import Final
 
 from gatewayd.core.events import RefundRequested, StartRequested
 from gatewayd.journal import codec
-from gatewayd.journal.journal import Journal, replay, search_of
+from gatewayd.journal.journal import Journal, search_of
 from gatewayd.journal.store import Searches, Store
 
 SEARCHES_AT_ONCE: Final = 1_000
@@ -26,7 +26,7 @@ def refresh_searches(store: Store, journal: Journal) -> None:
     for first in range(0, len(numbers), SEARCHES_AT_ONCE):
         rows = []
         for number in numbers[first : first + SEARCHES_AT_ONCE]:
-            payment = journal.get(number) or replay(number, store.read(number))
+            payment = journal.get(number) or journal.replay(number, store.read(number))
             assert payment is not None, "it has events"
             rows.append(search_of(payment))
         store.write([], Searches(tuple(rows), complete=first + SEARCHES_AT_ONCE >= len(numbers)))

@@ -65,7 +65,10 @@ def begin(store: SqliteStore, numbers: Iterable[int]) -> None:
 def payments(store: SqliteStore) -> dict[int, Payment]:
     """Every payment as its events make it."""
     with closing(sqlite3.connect(store.path)) as db:
-        numbers = [number for (number,) in db.execute("SELECT DISTINCT number FROM events")]
+        numbers = [
+            number
+            for (number,) in db.execute("SELECT DISTINCT number FROM events WHERE number > 0")
+        ]
     found = {number: replay(number, store.read(number)) for number in numbers}
     return {number: payment for number, payment in found.items() if payment is not None}
 

@@ -16,6 +16,7 @@ from gatewayd.io.sqlite_store import SqliteStore
 from gatewayd.journal.memory import MemoryStore
 from gatewayd.journal.store import (
     IDEMPOTENCY_KEPT_MS,
+    OWN_NUMBER,
     Append,
     Guard,
     GuardKind,
@@ -412,3 +413,22 @@ async def test_counts(kept: Kept) -> None:
     kept.store.write([], Searches((search(1, needs_review=True), search(2)), complete=True))
     counts = await kept.reader.counts()
     assert (3, 1, 1) == (counts.events, counts.open_payments, counts.in_review)
+
+
+# --- the journal itself
+
+
+async def test_what_happens_to_the_journal_itself_is_in_the_order_of_everything_and_no_payment(
+    kept: Kept,
+) -> None:
+    kept.store.write([append(1, 1)])
+    kept.store.note("ClockJumped", NOW_MS, b'{"seconds":7.5}')
+    kept.store.note("ClockJumped", NOW_MS + 1, b'{"seconds":8.5}')
+    kept.store.write([], Searches((search(1),), complete=True))
+    again = kept.reopened()
+    assert [(1, NOW_MS), (2, NOW_MS + 1)] == [
+        (row.version, row.at_ms) for row in again.read(OWN_NUMBER)
+    ]
+    assert [1] == [number for number, _ in again.read_open()]
+    assert [] == again.unsearched()
+    assert (1, 3) == (again.last_number(), (await kept.reader.counts()).events)

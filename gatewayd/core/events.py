@@ -1,4 +1,4 @@
-"""Everything that can happen to a payment, as past participles.
+"""Everything that can happen to a payment, as past participles, and the little that happens to the journal itself.
 
 Rules:
 
@@ -428,6 +428,15 @@ class Lapsed(AttemptEvent):
     """By when money that was taken is back on the card, as the banks promise."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockJumped(Event):
+    """Somebody set the wall clock. It happened to the journal itself, and to no payment."""
+
+    seconds: float
+    """Forth, or back if negative; of several in a row their sum."""
+    times: int = 1
+
+
 KINDS: dict[str, type[Event]] = {
     kind.__name__: quick(kind)
     for kind in (
@@ -474,6 +483,7 @@ KINDS: dict[str, type[Event]] = {
         Asked,
         LeftToReview,
         Lapsed,
+        ClockJumped,
     )
 }
 

@@ -29,6 +29,7 @@ from gatewayd.io.sqlite_schema import UnusableStore, connect_to_read
 from gatewayd.io.sqlite_store import ROWS, UPSERT_SEARCH, by_payment, new_writer, search_values
 from gatewayd.journal.codec import UnknownEvent
 from gatewayd.journal.journal import DamagedJournal, replay, search_of
+from gatewayd.journal.store import OWN_NUMBER
 
 EVENTS_AT_ONCE: Final = 5_000
 PAGES_AT_ONCE: Final = 256
@@ -43,6 +44,7 @@ _EXPORTED = (
     " FROM events e LEFT JOIN private p ON p.number = e.number AND p.version = e.version"
     " WHERE e.seq > ? AND e.seq <= ? ORDER BY e.seq LIMIT ?"
 )
+_ALL_ROWS = f"{ROWS} WHERE e.number <> {OWN_NUMBER} ORDER BY e.number, e.version"
 _IN_THE_WAY: Final = ("", "-wal", "-shm", "-journal")
 
 
@@ -163,7 +165,7 @@ def _line(row: tuple[Any, ...], *, private: bool) -> bytes:
 
 def _searches(db: sqlite3.Connection) -> Iterator[tuple[object, ...]]:
     try:
-        for number, rows in by_payment(db.execute(f"{ROWS} ORDER BY e.number, e.version")):
+        for number, rows in by_payment(db.execute(_ALL_ROWS)):
             payment = replay(number, rows)
             assert payment is not None, "it has events"
             yield search_values(search_of(payment))

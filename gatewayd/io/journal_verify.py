@@ -16,9 +16,9 @@ from gatewayd.core.payment import Payment
 from gatewayd.io.sqlite_schema import connect_to_read
 from gatewayd.io.sqlite_store import search_values
 from gatewayd.journal import chain
-from gatewayd.journal.codec import UnknownEvent
+from gatewayd.journal.codec import UnknownEvent, decode
 from gatewayd.journal.journal import DamagedJournal, replay_one, search_of
-from gatewayd.journal.store import Row
+from gatewayd.journal.store import OWN_NUMBER, Row
 
 EVENTS_AT_ONCE: Final = 5_000
 PAYMENTS_AT_ONCE: Final = 500
@@ -202,8 +202,11 @@ class _Look:
                 lives = self._db.execute(_LIVES, (first, number)).fetchall()
             for life in _grouped(lives):
                 done += len(life)
-                self._payments += 1
-                self._life(life, searched, found, is_open)
+                if life[0][0] == OWN_NUMBER:
+                    self._own(life)
+                else:
+                    self._payments += 1
+                    self._life(life, searched, found, is_open)
             self._progress("payments", min(done, self._events), self._events)
 
     def _life(
@@ -231,6 +234,17 @@ class _Look:
         newest = max(row[1] for row in life)
         if newest <= searched and found.get(number) != search_values(search_of(payment)):
             self._problem("its search columns do not fit its events", number=number)
+
+    def _own(self, life: list[tuple[Any, ...]]) -> None:
+        """What happened to the journal itself: nothing is derived from it, but none may be missing."""
+        for due, (number, seq, version, kind, at_ms, body, _) in enumerate(life, 1):
+            try:
+                decode(kind, at_ms, body, None)
+            except UnknownEvent as error:
+                self._problem(str(error), seq=seq)
+            if version != due:
+                self._problem(f"version {version} where {due} is due", seq=seq, number=number)
+                return
 
     def _left_over(self) -> None:
         """What was derived from events that are gone."""

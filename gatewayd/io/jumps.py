@@ -1,48 +1,50 @@
-"""Keeps in the journal's file when the wall clock was set: times in the events make sense only together with that.
+"""Writes into the journal when the wall clock was set: times in the events make sense only together with that.
 
-What is decided does not depend on it: deadlines never move away from us, and the order of events is by version.
+What is decided does not depend on it: deadlines never move away from us, and the order of events is by version. Such an
+event is in the hash chain like every other, under the number of the journal itself.
 """
 
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-import orjson
-
+from gatewayd.core.events import ClockJumped, Event
 from gatewayd.engine.ports import Clock, Log
 from gatewayd.io.clock import JumpWatch
 
-JUMPS_KEY: Final = "clock_jumps"
-JUMPS_KEPT: Final = 100
-"""The latest; a clock that is set more often than anybody can read is one fault, not many."""
+APART_SECONDS: Final = 60.0
+"""Between two such events; a clock that is set more often is one fault, and must not fill the journal."""
 
 
-class Named(Protocol):
-    """Where small things are kept beside the events, each under its name."""
+class Noting(Protocol):
+    """Where events of the journal itself are written."""
 
-    async def named(self, key: str) -> bytes | None:
-        """What is kept there; None for nothing."""
-
-    async def name(self, key: str, value: bytes) -> None:
-        """Keep this there, durably."""
+    async def note(self, event: Event) -> None:
+        """Write this down, durably."""
 
 
 class Jumps:
     """Looks at the clocks again and again; every jump is told, and written down."""
 
-    def __init__(self, kept: Named, clock: Clock, log: Log) -> None:
-        self._kept = kept
+    def __init__(self, noting: Noting, clock: Clock, log: Log) -> None:
+        self._noting = noting
         self._clock = clock
         self._log = log
         self._watch = JumpWatch(clock.wall(), clock.monotonic())
+        self._next = float("-inf")
+        self._seconds = 0.0
+        self._times = 0
+        """Of the jumps that are not written down yet."""
 
     async def look(self) -> None:
         """Once a second or so. StoreError if the disk fails."""
-        wall = self._clock.wall()
-        jump = self._watch.look(wall, self._clock.monotonic())
-        if jump is None:
-            return
-        seconds = round(jump, 3)
-        self._log.warning("wall clock jumped", seconds=seconds)
-        known = await self._kept.named(JUMPS_KEY)
-        jumps: list[dict[str, Any]] = orjson.loads(known) if known else []
-        jumps.append({"at_ms": int(wall * 1000), "seconds": seconds})
-        await self._kept.name(JUMPS_KEY, orjson.dumps(jumps[-JUMPS_KEPT:]))
+        wall, monotonic = self._clock.wall(), self._clock.monotonic()
+        jump = self._watch.look(wall, monotonic)
+        if jump is not None:
+            self._log.warning("wall clock jumped", seconds=round(jump, 3))
+            self._seconds += jump
+            self._times += 1
+        if self._times and monotonic >= self._next:
+            event = ClockJumped(
+                at_ms=int(wall * 1000), seconds=round(self._seconds, 3), times=self._times
+            )
+            self._next, self._seconds, self._times = monotonic + APART_SECONDS, 0.0, 0
+            await self._noting.note(event)

@@ -27,6 +27,7 @@ from gatewayd.journal import chain
 from gatewayd.journal.store import (
     IDEMPOTENCY_KEPT_MS,
     NO_SEARCHES,
+    OWN_NUMBER,
     RECEIPTS_COMPARED_MS,
     Append,
     Guard,
@@ -73,7 +74,8 @@ _FORGET_GUARDS = (
     " (SELECT key FROM guards INDEXED BY guards_to_forget"
     " WHERE kind = 'idempotency' AND at_ms < ? ORDER BY at_ms LIMIT ?)"
 )
-_UNSEARCHED = "SELECT number FROM events NOT INDEXED WHERE seq > ?"
+_UNSEARCHED = f"SELECT number FROM events NOT INDEXED WHERE seq > ? AND number <> {OWN_NUMBER}"  # noqa: S608 - a number
+_OWN_VERSION = f"SELECT coalesce(max(version), 0) FROM events WHERE number = {OWN_NUMBER}"  # noqa: S608 - a number
 _INSERT_NOTICE = "INSERT INTO outbox (number, version, shop, type, at_ms) VALUES (?, ?, ?, ?, ?)"
 UPSERT_SEARCH: Final = (
     "INSERT INTO search"
@@ -148,6 +150,15 @@ class SqliteStore:
     ) -> list[Holder | None]:
         """See `Store.write`."""
         return self._durably(lambda: self._write(appends, searches))
+
+    def note(self, kind: str, at_ms: int, body: bytes) -> None:
+        """See `Store.note`."""
+
+        def work() -> None:
+            row = Row(self._one(_OWN_VERSION) + 1, kind, at_ms, body)
+            self._write([Append(number=OWN_NUMBER, rows=(row,), is_open=None)], NO_SEARCHES)
+
+        self._durably(work)
 
     def name(self, key: str, value: bytes) -> None:
         """Keep a small value beside the journal. StoreError if the disk fails."""

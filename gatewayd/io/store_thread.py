@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
 from gatewayd.core.delivery import Delivery, Standing
+from gatewayd.core.events import Event
 from gatewayd.io.sqlite_store import SqliteStore
+from gatewayd.journal import codec
 from gatewayd.journal.store import NO_SEARCHES, Append, Holder, Searches, StoreError
 
 TIDY_EVERY_SECONDS: Final = 1.0
@@ -37,6 +39,11 @@ class StoreThread:
     ) -> list[Holder | None]:
         """`Store.write` on the thread."""
         return await self._on_thread(lambda: self._store.write(appends, searches))
+
+    async def note(self, event: Event) -> None:
+        """`Store.note` on the thread."""
+        kind, body, _ = codec.encode(event)
+        await self._on_thread(lambda: self._store.note(kind, event.at_ms, body))
 
     async def named(self, key: str) -> bytes | None:
         """`SqliteStore.named` on the thread."""

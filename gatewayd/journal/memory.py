@@ -13,6 +13,7 @@ from gatewayd.journal import codec
 from gatewayd.journal.store import (
     IDEMPOTENCY_KEPT_MS,
     NO_SEARCHES,
+    OWN_NUMBER,
     RECEIPTS_COMPARED_MS,
     Append,
     Counts,
@@ -88,6 +89,11 @@ class MemoryStore:
         if fault is Fault.AFTER:
             raise StoreError("the disk failed")
         return results
+
+    def note(self, kind: str, at_ms: int, body: bytes) -> None:
+        """See `Store.note`."""
+        row = Row(len(self.read(OWN_NUMBER)) + 1, kind, at_ms, body)
+        self.write([Append(number=OWN_NUMBER, rows=(row,), is_open=None)])
 
     def _write(self, appends: Sequence[Append], searches: Searches) -> list[Holder | None]:
         self._batches.append((tuple(appends), searches))
@@ -172,7 +178,7 @@ class MemoryStore:
 
     def last_number(self) -> int:
         """See `Store.last_number`."""
-        return max(self._payments, default=0)
+        return max(self._payments, default=OWN_NUMBER)
 
     def last_rows(self, kinds: Sequence[str]) -> list[Row]:
         """See `Store.last_rows`."""
@@ -199,7 +205,7 @@ class MemoryStore:
 
     def unsearched(self) -> list[int]:
         """See `Store.unsearched`."""
-        return sorted({number for number, _ in self._events[self._searched :]})
+        return sorted({number for number, _ in self._events[self._searched :]} - {OWN_NUMBER})
 
     # --- reading, as `engine.reading.MemoryReader` gives it on
 

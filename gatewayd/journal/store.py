@@ -20,6 +20,10 @@ GUARD_CHARS_MAX: Final = 1_024
 """A reference of a bank or an order number of a shop, with its owner's name; 512 characters at most each."""
 
 
+OWN_NUMBER: Final = 0
+"""Where a payment's number stands, this is of the journal itself: its events are in the chain like all others."""
+
+
 class GuardKind(StrEnum):
     """What can be held by one payment only."""
 
@@ -173,6 +177,9 @@ class Store(Protocol):
 
         StoreError if the disk fails, after which nothing is known to have been written.
         """
+
+    def note(self, kind: str, at_ms: int, body: bytes) -> None:
+        """Write down, durably, what happened to the journal itself."""
 
     def read(self, number: int) -> list[Row]:
         """The events of one payment, oldest first; empty if there is none."""

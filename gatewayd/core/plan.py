@@ -47,8 +47,9 @@ from gatewayd.core.payment import Attempt, Payment
 from gatewayd.core.refund_plan import refund_actions
 from gatewayd.core.refunds import RefundState
 from gatewayd.core.settings import EngineSettings
-from gatewayd.core.states import State
+from gatewayd.core.states import UNKNOWN, State
 from gatewayd.core.terms import AddressedBy, Ask, Capture, CodeClass, IfUnverified, Traits
+from gatewayd.core.values import quick
 
 __all__ = [
     "Action",
@@ -97,10 +98,14 @@ def plan(
 
     `busy` holds the attempts for which a call is out; they are left alone until it has ended.
     """
-    view = _View(payment, now_ms, traits, settings, busy)
-    return min(view.actions(), key=lambda action: action.due_ms, default=None)
+    first: Action | None = None
+    for action in _View(payment, now_ms, traits, settings, busy).actions():
+        if first is None or action.due_ms < first.due_ms:
+            first = action
+    return first
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class _View:
     """One look at a payment."""
@@ -134,8 +139,9 @@ class _View:
         payment = self.payment
         if payment.closed is not None or payment.kept is not None:
             return
-        if any(attempt.unknown for attempt in payment.attempts):
-            return
+        for attempt in payment.attempts:
+            if attempt.state in UNKNOWN:
+                return
         if payment.stopping:
             lapsed = payment.hold is not None and payment.hold.lapsed
             why = ev.Closing.NOT_CAPTURED if lapsed else ev.Closing.CANCELLED_BY_SHOP
@@ -152,7 +158,7 @@ class _View:
             and latest.no.cause is CodeClass.CANCELLED
         ):
             yield self._close(ev.Closing.CANCELLED_BY_PAYER, self.now_ms)
-        elif not self.busy and all(_resolved(attempt) for attempt in payment.attempts):
+        elif not self.busy and all(map(_resolved, payment.attempts)):
             said_no = latest is not None and latest.state in {State.WITH_PAYER, State.GIVEN_BACK}
             yield self._close(
                 ev.Closing.FAILED if said_no else ev.Closing.EXPIRED, payment.expires_ms

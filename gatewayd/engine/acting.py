@@ -7,8 +7,8 @@ Rules:
 * An answer that is no definite yes or no is recorded as lost, with what it said, and the plan asks again.
 """
 
-from collections.abc import Mapping
-from typing import Final, TypeVar
+from collections.abc import Coroutine, Mapping
+from typing import Any, Final, TypeVar
 
 from gatewayd.core import events as ev
 from gatewayd.core import judge, outcomes
@@ -159,13 +159,15 @@ class Acting:
         if reason:
             events.append(ev.ReviewRaised(at_ms=event.at_ms, reason=reason))
         settles = False
+        foreseen: tuple[Payment, ...] = ()
         if ours.settles and not payment.stopping and not payment.waits:
-            after = attempt_of(apply(payment, event), attempt)
-            settles = after.state is State.VERIFIED and not after.captured
+            verified = apply(payment, event)
+            after = attempt_of(verified, attempt)
+            settles, foreseen = after.state is State.VERIFIED and not after.captured, (verified,)
         if settles:
             events.append(ev.SettleRequested(at_ms=event.at_ms, attempt=attempt))
         releases = reference_of(ours, gateway) if isinstance(event, ev.VerifyRefused) else ()
-        ticket = self._records.append(number, *events, releases=releases)
+        ticket = self._records.append(number, *events, releases=releases, foreseen=foreseen)
         self._router.verified(
             self._clock.monotonic(), (number, attempt), ok=isinstance(event, ev.Verified)
         )
@@ -292,8 +294,8 @@ class Acting:
     async def _drive(
         self, gateway: GatewaySettings, operation: Operation, flow: Flow[T], seconds: float
     ) -> T | Lost:
-        async def send(call: Call) -> Reply | Lost:
-            return await self._transport.send(gateway.name, operation, call, seconds)
+        def send(call: Call) -> Coroutine[Any, Any, Reply | Lost]:
+            return self._transport.send(gateway.name, operation, call, seconds)
 
         return await drive(flow, send)
 

@@ -13,6 +13,8 @@ from gatewayd.journal.journal import Journal, Ticket
 from gatewayd.journal.store import Guard, Holder, Row
 
 ReadRows = Callable[[int], Awaitable[list[Row]]]
+Wanted = Callable[[Payment], bool]
+"""Whether a payment is as somebody waits for it to be."""
 ReadRowsOf = Callable[[Sequence[int]], Awaitable[Mapping[int, list[Row]]]]
 
 
@@ -51,8 +53,8 @@ class Records:
         self.journal = journal
         self._read_rows = read_rows
         self._loading: dict[int, asyncio.Future[None]] = {}
-        self._watchers: dict[int, dict[asyncio.Future[None], None]] = {}
-        """By payment, in the order in which they came."""
+        self._watchers: dict[int, dict[asyncio.Future[None], Wanted]] = {}
+        """By payment, in the order in which they came, with what they wait for."""
 
     # --- bringing in
 
@@ -120,9 +122,12 @@ class Records:
         *events: Event,
         takes: tuple[Guard, ...] = (),
         releases: tuple[Guard, ...] = (),
+        foreseen: tuple[Payment, ...] = (),
     ) -> Ticket:
-        """Record events; whoever waits for a change is woken when they have landed."""
-        ticket = self.journal.append(number, *events, takes=takes, releases=releases)
+        """As the journal does; whoever waits for a change is woken when they have landed."""
+        ticket = self.journal.append(
+            number, *events, takes=takes, releases=releases, foreseen=foreseen
+        )
         if number in self._watchers:
             ticket.when_done(lambda: self.wake(number))
         return ticket
@@ -131,7 +136,7 @@ class Records:
         """Until the append has landed; the holder of the guard that kept it out, if one did."""
         if not ticket.done:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            ticket.when_done(lambda: None if future.done() else future.set_result(None))
+            ticket.when_done(lambda: _let_go_on(future))
             await future
         return ticket.conflict
 
@@ -150,38 +155,44 @@ class Records:
 
     # --- waiting for a change
 
-    async def until(
-        self, number: int, wanted: Callable[[Payment], bool], seconds: float
-    ) -> Payment:
+    async def until(self, number: int, wanted: Wanted, seconds: float) -> Payment:
         """The payment once `wanted` holds of it, or as it is after `seconds`; it must be held meanwhile."""
         if not wanted(self.get(number)):
             loop = asyncio.get_running_loop()
             ends = loop.time() + seconds
-            alarm = loop.call_at(ends, self.wake, number)  # half of what asyncio.timeout costs
-            try:
-                while not wanted(self.get(number)) and loop.time() < ends:
-                    await self._changed(number)
-            finally:
-                alarm.cancel()
+            while not wanted(self.get(number)) and loop.time() < ends:
+                await self._changed(number, wanted, ends)
         await self.landed(number)
         return self.get(number)
 
-    async def _changed(self, number: int) -> None:
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def _changed(self, number: int, wanted: Wanted, ends: float) -> None:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        alarm = loop.call_at(ends, _let_go_on, future)  # half of what asyncio.timeout costs
         watchers = self._watchers.setdefault(number, {})
-        watchers[future] = None
+        watchers[future] = wanted
         ticket = self.journal.landed_at(number)
         if ticket is not None:
             ticket.when_done(lambda: self.wake(number))
         try:
             await future
         finally:
+            alarm.cancel()
             del watchers[future]
             if not watchers and self._watchers.get(number) is watchers:
                 del self._watchers[number]
 
     def wake(self, number: int) -> None:
-        """Let everybody who waits for a change look again."""
-        for future in self._watchers.get(number, ()):
-            if not future.done():
-                future.set_result(None)
+        """Let everybody go on who has waited for what has become of this payment."""
+        watchers = self._watchers.get(number)
+        if watchers is None:
+            return
+        payment = self.get(number)
+        for future, wanted in watchers.items():
+            if wanted(payment):
+                _let_go_on(future)
+
+
+def _let_go_on(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)

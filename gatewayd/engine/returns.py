@@ -84,7 +84,7 @@ class Returns:
         came = ev.Returned(
             at_ms=at_ms,
             attempt=attempt,
-            claim=changed(claim, card=None),
+            claim=claim if claim.card is None else changed(claim, card=None),
             standing=standing,
             digest=digest,
             private={"fields": dict(fields)},
@@ -102,13 +102,13 @@ class Returns:
         after = apply(payment, came)
         verify = self._verify_at_once(after, attempt, events, traits.addressed_by)
         if verify is None:
-            self._records.append(number, *events)
+            self._records.append(number, *events, foreseen=(after,))
             self._tending.consider(number)
             return
         takes: tuple[Guard, ...] = ()
         if traits.addressed_by is AddressedBy.REFERENCE:
             takes = reference_of(attempt_of(after, attempt), gateway)
-        ticket = self._records.append(number, *events, *verify, takes=takes)
+        ticket = self._records.append(number, *events, *verify, takes=takes, foreseen=(after,))
 
         async def follow() -> None:
             conflict = await self._records.wait(ticket)

@@ -5,9 +5,9 @@ A lost start is always safe elsewhere, because no payer holds its token; its ord
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from gatewayd.core import events as ev
 from gatewayd.core.needs import NONE, Needs, needs_of
@@ -22,6 +22,7 @@ from gatewayd.core.terms import (
     Redirect,
     Refusal,
 )
+from gatewayd.core.values import quick
 from gatewayd.engine.acting import Acting
 from gatewayd.engine.deadlines import Deadlines
 from gatewayd.engine.drive import drive
@@ -236,8 +237,8 @@ class Starting:
             began = self._clock.monotonic()
             seconds = min(self._engine.start_seconds, left)
 
-            async def send(call: Call) -> Reply | Lost:
-                return await self._transport.send(gateway.name, Operation.START, call, seconds)
+            def send(call: Call) -> Coroutine[Any, Any, Reply | Lost]:
+                return self._transport.send(gateway.name, Operation.START, call, seconds)
 
             outcome = await drive(gateway.driver.start(order), send)
             now = self._clock.monotonic()
@@ -297,6 +298,7 @@ class Starting:
                     self._log.warning("gateway cut off", gateway=gateway, failure=str(failure))
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Drawn:
     """How a gateway came to be tried, as it is journaled."""

@@ -43,11 +43,17 @@ def refund_id(number: int, refund: int) -> str:
 
 def tell(log: Log, event: ev.Event, number: int, gateway: str = "", **more: Any) -> None:
     """Write the line of `event`."""
-    fields: dict[str, Any] = {"payment": public_id(number), **more}
+    fields: dict[str, Any] = {"payment": f"pay_{number}", **more}
     if isinstance(event, ev.AttemptEvent):
-        fields |= {"attempt": event.attempt, "gateway": gateway}
+        fields["attempt"], fields["gateway"] = event.attempt, gateway
     kind = type(event)
     if kind in _PLAIN:  # the main flow: a look-up in place of a dozen comparisons
+        log.info(_phrase(kind.__name__), **fields)
+        return
+    if isinstance(event, ev.Returned):
+        claim = event.claim
+        fields["standing"], fields["cause"] = event.standing.value, claim.outcome.value
+        fields["code"] = claim.code
         log.info(_phrase(kind.__name__), **fields)
         return
     match event:
@@ -73,8 +79,6 @@ def tell(log: Log, event: ev.Event, number: int, gateway: str = "", **more: Any)
             fields |= {"reason": reason} | _named(refund)
         case ev.RefundResolved(refund=refund, done=done):
             fields |= {"done": done} | _named(refund)
-        case ev.Returned(claim=claim, standing=standing):
-            fields |= {"standing": str(standing), "cause": str(claim.outcome), "code": claim.code}
         case ev.Mismatched(wrong=wrong):
             fields["differs"] = str(wrong)
         case ev.Asked(inquiry=inquiry):

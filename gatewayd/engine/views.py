@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from gatewayd.core.payment import Attempt, Payment
+from gatewayd.core.values import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class HandOver:
     """Send the customer to this attempt's bank."""
@@ -13,6 +15,7 @@ class HandOver:
     attempt: Attempt
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Back:
     """Send the customer back to the shop, with the payment's status."""

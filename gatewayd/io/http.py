@@ -20,7 +20,6 @@ from gatewayd.core.terms import Lost, Operation
 from gatewayd.gateways.contract import Call, Reply
 from gatewayd.io.http_dial import Lookup, NotReached
 from gatewayd.io.http_pool import PlainHttpError, Pool, PoolCounts, Site
-from gatewayd.io.http_request import write_request
 
 USER_AGENT: Final = f"gatewayd/{__version__}"
 ANSWERED: Final = "answered"
@@ -105,10 +104,9 @@ class HttpTransport:
     async def _send(
         self, pool: Pool, operation: Operation, call: Call, deadline: float
     ) -> Reply | Lost:
+        agent = pool.settings.user_agent
         try:
-            target, site = pool.target(call.url)
-            agent = pool.settings.user_agent
-            request = write_request(call, target, USER_AGENT if agent is None else agent)
+            request, site = pool.request(call, USER_AGENT if agent is None else agent)
         except PlainHttpError:
             return Lost(reached=False, cause=LostCause.PLAIN_HTTP)
         except ValueError:
@@ -122,7 +120,11 @@ class HttpTransport:
             pool.release(connection, now)
             return Lost(reached=False, cause=LostCause.NO_TIME)
         kept = connection.kept
-        answer = await connection.exchange(request, deadline)
+        try:  # as `exchange`, without its frame
+            answer = await connection.begin(request, deadline)
+        except asyncio.CancelledError:
+            connection.abort()
+            raise
         pool.release(connection, self._loop.time())
         if answer is LostCause.CLOSED and kept and operation in _REPEATABLE:
             try:

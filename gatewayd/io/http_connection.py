@@ -28,6 +28,7 @@ KEEP_ALIVE_MARGIN_SECONDS: Final = 1.0
 """How much earlier than the server says a connection is given up."""
 
 _FINAL_STATUS: Final = 200
+_READ_HERE: Final = frozenset({b"content-length", b"transfer-encoding", b"keep-alive"})
 _CHUNKED: Final = b"chunked"
 _KEEP_ALIVE: Final = re.compile(rb"timeout\s*=\s*([0-9]{1,6})", re.IGNORECASE)
 
@@ -99,6 +100,14 @@ class Connection(asyncio.Protocol):
 
     async def exchange(self, request: bytes, deadline: float) -> Reply | LostCause:
         """Send the request and read its reply until `deadline` (the loop's time)."""
+        try:
+            return await self.begin(request, deadline)
+        except asyncio.CancelledError:
+            self.abort()
+            raise
+
+    def begin(self, request: bytes, deadline: float) -> "asyncio.Future[Reply | LostCause]":
+        """As `exchange`; whoever is cancelled while waiting for the reply has to abort."""
         link = self.link
         if link is None or self.closed or self._waiter is not None:
             raise RuntimeError("the connection is not free")
@@ -109,11 +118,7 @@ class Connection(asyncio.Protocol):
         if self._timer is None or deadline < self._timer.when():
             self._set_timer()
         link.write(request)
-        try:
-            return await waiter
-        except asyncio.CancelledError:
-            self.abort()
-            raise
+        return waiter
 
     def usable(self, now: float) -> bool:
         """Whether a request may go over it: young enough, and nothing has come from the bank, no end either.
@@ -179,13 +184,14 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._head_done:  # neither trailers nor the head of what nobody asked for
-            self._head_bytes += len(name) + len(value)
             self._raw.append((name, value))
 
     def on_headers_complete(self) -> None:
         if self._done:
             return
-        if self._head_bytes > HEAD_BYTES_MAX or len(self._raw) > HEADERS_MAX:
+        if len(self._raw) > HEADERS_MAX or (
+            self._wire > HEAD_BYTES_MAX and self._bytes_of_heads() > HEAD_BYTES_MAX
+        ):
             self._broken = LostCause.TOO_LARGE
         status = self._parser.get_status_code()
         self._status = status
@@ -193,19 +199,22 @@ class Connection(asyncio.Protocol):
             return
         self._head_done = self._until_eof = True
         for name, value in self._raw:
-            match name.lower():
-                case b"content-length":
-                    self._until_eof = False
-                    if int(value) > REPLY_BYTES_MAX:
-                        self._broken = LostCause.TOO_LARGE
-                case b"transfer-encoding":
-                    self._until_eof = False
-                    if value.strip().lower() != _CHUNKED:
-                        self._broken = LostCause.NOT_HTTP
-                case b"keep-alive":
-                    self._stays = value
-                case _:
-                    pass
+            lower = name.lower()
+            if lower not in _READ_HERE:
+                continue
+            if lower == b"keep-alive":
+                self._stays = value
+                continue
+            self._until_eof = False
+            if lower == b"content-length":
+                if int(value) > REPLY_BYTES_MAX:
+                    self._broken = LostCause.TOO_LARGE
+            elif value.strip().lower() != _CHUNKED:
+                self._broken = LostCause.NOT_HTTP
+
+    def _bytes_of_heads(self) -> int:
+        """Names and values so far, interim answers included."""
+        return self._head_bytes + sum(len(name) + len(value) for name, value in self._raw)
 
     def on_body(self, body: bytes) -> None:
         if self._done:
@@ -223,6 +232,7 @@ class Connection(asyncio.Protocol):
         if self._done:
             return
         if self._status < _FINAL_STATUS:
+            self._head_bytes = self._bytes_of_heads()
             self._raw.clear()
             if self._status < 100:  # noqa: PLR2004  # the first status that HTTP knows
                 self._broken = LostCause.NOT_HTTP

@@ -13,12 +13,13 @@ from typing import Final
 from gatewayd.core.causes import LostCause
 from gatewayd.core.hosts import is_loopback
 from gatewayd.core.settings import ConnectionSettings
+from gatewayd.gateways.contract import Call
 from gatewayd.io.http_connection import Connection
 from gatewayd.io.http_dial import Lookup, Names, NotReached, client_context, dial
-from gatewayd.io.http_request import Target, read_url
+from gatewayd.io.http_request import Target, read_url, with_body, write_head
 
 TARGETS_MAX: Final = 512
-"""Parsed URLs that are remembered; drivers use a handful, some with an id in the path."""
+"""Parsed URLs and heads of requests that are remembered; drivers use a handful, some with an id in the path."""
 SITES_MAX: Final = 16
 """Hosts of one gateway; more is a mistake in a driver."""
 
@@ -77,6 +78,8 @@ class Pool:
                 f"the certificates or ciphers cannot be used: {error.strerror or error.args[-1]}"
             ) from None
         self._targets: dict[str, tuple[Target, Site]] = {}
+        self._heads: dict[tuple[object, ...], tuple[bytes, Site]] = {}
+        """By method, URL and headers, which are the same in most calls."""
         self._sites: dict[tuple[bool, str, int], Site] = {}
         self._site_of: dict[Connection, Site] = {}
         self._dialling = 0
@@ -104,6 +107,19 @@ class Pool:
             self._targets.clear()
         self._targets[url] = target, site
         return target, site
+
+    def request(self, call: Call, user_agent: str) -> tuple[bytes, Site]:
+        """The request as bytes, and where it goes; ValueError if HTTP or this gateway does not allow it."""
+        key = (call.method, call.url, *call.headers.items())
+        known = self._heads.get(key)
+        if known is None:
+            target, site = self.target(call.url)
+            known = write_head(call, target, user_agent), site
+            if len(self._heads) >= TARGETS_MAX:
+                self._heads.clear()
+            self._heads[key] = known
+        head, site = known
+        return with_body(head, call), site
 
     def take(self, site: Site, now: float) -> Connection | None:
         """An idle connection that may be used, if there is one."""

@@ -61,8 +61,18 @@ def read_url(url: str) -> Target:
     )
 
 
-def write_request(call: Call, target: Target, user_agent: str) -> bytes:
-    """The whole request. A header of the call with an empty value is sent empty. ValueError if HTTP forbids it."""
+def with_body(head: bytes, call: Call) -> bytes:
+    """The whole request, of the head that was written for this call, or for another that differs in its body only."""
+    if call.body or call.method != "GET":
+        return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(call.body), call.body)
+    return head + b"\r\n"
+
+
+def write_head(call: Call, target: Target, user_agent: str) -> bytes:
+    """Request line and headers, but for the body's length; a header with an empty value is sent empty.
+
+    ValueError if HTTP forbids it.
+    """
     if call.method not in METHODS:
         raise ValueError("not a method of ours")
     lines = [
@@ -84,10 +94,8 @@ def write_request(call: Call, target: Target, user_agent: str) -> bytes:
         lines.append(f"User-Agent: {user_agent}")
     if accept:
         lines.append("Accept: */*")
-    if call.body or call.method != "GET":
-        lines.append(f"Content-Length: {len(call.body)}")
     head = "\r\n".join(lines)
     ends = len(lines) - 1
     if head.count("\n") != ends or head.count("\r") != ends or "\0" in head:
         raise ValueError("a line break in a header")
-    return b"%b\r\n\r\n%b" % (head.encode("latin-1"), call.body)
+    return head.encode("latin-1") + b"\r\n"

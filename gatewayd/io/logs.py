@@ -32,6 +32,8 @@ _PRIORITIES: Final = {
     "critical": b"<2>",
 }
 _OURS: Final = frozenset({"time", "level", "event"})
+AROUND_MAX: Final = 512
+"""Events whose lines' beginnings are remembered: ours are some hundred, others' messages are endless."""
 _AT_ONCE: Final = frozenset({"error", "critical"})
 
 
@@ -52,6 +54,7 @@ class Lines:
         self._wall = wall
         self._priorities = priorities
         self._console = _console() if console else None
+        self._around: dict[tuple[str, object], tuple[bytes, bytes]] = {}
         self._second = -1
         self._stamp = ""
 
@@ -70,23 +73,28 @@ class Lines:
         if "exc_info" in fields:
             fields = _with_exception(fields)
         masked = self._masker.fields(fields)
-        document: dict[str, Any] = {
-            "time": self._now(),
-            "level": level,
-            "event": self._masker.value(event),
-        }
-        if _OURS.isdisjoint(masked):
-            document |= masked
-        else:
-            document |= {f"{key}_" if key in _OURS else key: value for key, value in masked.items()}
+        if not _OURS.isdisjoint(masked):
+            masked = {f"{key}_" if key in _OURS else key: value for key, value in masked.items()}
         if self._console is not None:
-            text = self._console(None, level, document | {"timestamp": document.pop("time")})
-            return f"{text}\n".encode("utf-8", "backslashreplace")
-        try:
-            line = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
-        except TypeError:  # half of a surrogate pair is no UTF-8
-            line = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
-        return _PRIORITIES[level] + line if self._priorities else line
+            ours = {"level": level, "event": self._masker.value(event), "timestamp": self._now()}
+            return f"{self._console(None, level, ours | masked)}\n".encode(
+                "utf-8", "backslashreplace"
+            )
+        before, after = self._around.get((level, event)) or self._learn(level, event)
+        rest = _json(masked)
+        between = b"," if masked else b""
+        return b"%b%b%b%b%b\n" % (before, self._now().encode(), after, between, rest[1:])
+
+    def _learn(self, level: str, event: object) -> tuple[bytes, bytes]:
+        """What stands around the time in lines that say this: the same few over and over."""
+        priority = _PRIORITIES[level] if self._priorities else b""
+        told = _json({"level": level, "event": self._masker.value(event)})
+        around = priority + b'{"time":"', b'",' + told[1:-1]
+        if isinstance(event, str):
+            if len(self._around) >= AROUND_MAX:
+                self._around.clear()
+            self._around[level, event] = around
+        return around
 
     def _now(self) -> str:
         now = self._wall()
@@ -179,6 +187,14 @@ def open_log(
         root.setLevel(before[1])
         logging.captureWarnings(capture=False)
         lines.sink.close()
+
+
+def _json(document: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(document)
+    except TypeError:  # half of a surrogate pair is no UTF-8
+        text = json.dumps(document, ensure_ascii=False)
+        return text.encode("utf-8", "replace")
 
 
 def _console() -> Callable[[Any, str, dict[str, Any]], str]:

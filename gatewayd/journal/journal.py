@@ -201,10 +201,12 @@ class Journal:
         *events: Event,
         takes: tuple[Guard, ...] = (),
         releases: tuple[Guard, ...] = (),
+        foreseen: tuple[Payment, ...] = (),
     ) -> Ticket:
         """Record events of one payment. IllegalTransition changes nothing.
 
         Without guards to take, memory has them when this returns; with some, when the ticket is done without conflict.
+        `foreseen` is what the first of the events make of what memory holds, where that was looked at before deciding.
         """
         entry = self._entries.get(number)
         if entry is None:
@@ -215,9 +217,14 @@ class Journal:
         in_review = payment is not None and needs_review(payment)
         rows: list[Row] = []
         notices: list[Notice] = []
-        for event in events:
+        version = payment.version if payment else 0
+        for place, event in enumerate(events):
             refunds = payment.refunds if payment else ()
-            payment = apply(payment, event, number=number)
+            if place < len(foreseen):
+                payment = foreseen[place]
+                assert payment.version == version + place + 1, "what was foreseen has come to pass"
+            else:
+                payment = apply(payment, event, number=number)
             rows.append(self._row(payment.version, event))
             if event.notice:
                 notices.append(_notice(payment, event.notice, event.at_ms))

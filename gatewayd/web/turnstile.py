@@ -7,6 +7,7 @@ nothing would cost him and us. What admission control decides is in `admission`;
 
 import asyncio
 from collections import deque
+from dataclasses import dataclass
 from typing import Final
 
 from gatewayd.core.settings import OverloadSettings
@@ -17,6 +18,20 @@ CUSTOMER: Final = 0
 NEW_PAYMENT: Final = 1
 RATE_WEIGHT: Final = 0.05
 """Of one measurement in how many are let in: twenty of them, half a second, make most of it."""
+
+
+@dataclass(slots=True, eq=False)
+class _Place:
+    """Somebody's place in a queue."""
+
+    ends: float
+    """When he is refused, in the loop's time."""
+    let_in: "asyncio.Future[bool]"
+
+    def answer(self, *, let_in: bool) -> None:
+        """Tell him, unless he has just hung up."""
+        if not self.let_in.done():
+            self.let_in.set_result(let_in)
 
 
 class Turnstile:
@@ -31,13 +46,16 @@ class Turnstile:
         self._measured_at = 0.0
         self._per_second: float | None = None
         """How many of those who waited were let in of late; None while nobody waits."""
-        self._queues = tuple(deque[asyncio.Future[None]]() for _ in (CUSTOMER, NEW_PAYMENT))
+        self._customers = deque[_Place]()
+        self._new_payments = deque[_Place]()
+        self._alarm: asyncio.TimerHandle | None = None
+        """One for all who wait: they wait equally long, so that whoever came first is refused first."""
         load.on_leave = self.let_in
 
     @property
     def waiting(self) -> int:
         """How many stand outside."""
-        return sum(map(len, self._queues))
+        return len(self._customers) + len(self._new_payments)
 
     @property
     def in_progress(self) -> int:
@@ -51,18 +69,29 @@ class Turnstile:
             return True
         if waiting >= self._settings.waiting_max or self._is_hopeless(waiting):
             return False
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        queue = self._queues[kind]
+        loop = asyncio.get_running_loop()
+        place = _Place(loop.time() + self._settings.wait_seconds, loop.create_future())
+        queue = self._customers if kind == CUSTOMER else self._new_payments
         queue.append(place)
+        if self._alarm is None:
+            self._alarm = loop.call_at(place.ends, self._refuse)
         try:
-            async with asyncio.timeout(self._settings.wait_seconds):
-                await place
-        except TimeoutError:
-            return False
-        finally:
+            return await place.let_in
+        except asyncio.CancelledError:
             if place in queue:
                 queue.remove(place)
-        return True
+            raise
+
+    def _refuse(self) -> None:
+        """Those who have waited long enough; the alarm is set for the next."""
+        self._alarm, loop = None, asyncio.get_running_loop()
+        now = loop.time()
+        for queue in (self._customers, self._new_payments):
+            while queue and queue[0].ends <= now:
+                queue.popleft().answer(let_in=False)
+        if self.waiting:
+            ends = min(queue[0].ends for queue in (self._customers, self._new_payments) if queue)
+            self._alarm = loop.call_at(ends, self._refuse)
 
     def measure(self, now: float) -> None:
         """To be called at about even times; lets in as well, for the limit may have moved. `now` only grows."""
@@ -83,9 +112,7 @@ class Turnstile:
 
     def let_in(self) -> None:
         """As many as there is room for."""
-        for queue in self._queues:
+        for queue in (self._customers, self._new_payments):
             while queue and self._admission.has_room(self.in_progress + 1):
-                place = queue.popleft()
                 self._let_in += 1
-                if not place.done():
-                    place.set_result(None)
+                queue.popleft().answer(let_in=True)

@@ -169,7 +169,9 @@ async def test_keys_of_two_shops_are_apart(web: Web) -> None:
     assert first.json["id"] != second.json["id"]
 
 
-@pytest.mark.parametrize("key", ["", " ", "with blank", "ü", "x" * 256])
+@pytest.mark.parametrize(
+    "key", ["", " ", "with blank", "ü", "\xa0nbsp", "x" * 256, 'q"uote', '"open', '""']
+)
 async def test_a_key_that_is_none_is_refused(web: Web, key: str) -> None:
     answer = await web.call("POST", "/v1/payments", web.order(), headers={"Idempotency-Key": key})
     assert (400, "idempotency_key_invalid") == (answer.status, answer.json["code"])

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from gatewayd.core.secret import Secret
-from gatewayd.core.settings import ShopKey
+from gatewayd.core.settings import ShopKey, ShopLimits
+from gatewayd.journal.memory import MemoryStore
 from gatewayd.web.once import RUNNING
 from tests.web_stage import DEMO, KEY, OTHER, OTHER_KEY, Answer, Web, web_stage
 
@@ -82,6 +83,21 @@ async def test_a_key_stays_good_when_the_api_keys_are_changed(web: Web) -> None:
     first = await create(web, body)
     again = await create(web, body, api_key=NEXT_KEY)
     assert (first.json, True) == (again.json, is_repeat(again))
+
+
+async def test_what_was_made_is_shown_again_although_it_could_not_be_made_any_more() -> None:
+    store = MemoryStore()
+    async with web_stage(only=["saman", "mellat"], store=store) as web:
+        body = web.order(gateways=["saman"], amount=50_000)
+        first = await create(web, body)
+    less = replace(DEMO, limits=ShopLimits(amount_max=40_000))
+    for changes in ({"only": ["mellat"]}, {"shops": (less, OTHER)}):
+        async with web_stage(store=store, **changes) as web:
+            again = await create(web, body)
+            assert (201, True) == (again.status, is_repeat(again))
+            assert first.json["id"] == again.json["id"]
+            assert 422 == (await create(web, body, "another")).status
+            assert (422, "idempotency_key_reused") == code_of(await create(web, web.order()))
 
 
 # --- another body, another payment, another shop

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 PAGE_LIMIT: Final = 100
 """The most that the daemon gives at once."""
-_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_KEY: Final = re.compile(r"[\x21\x23-\x7e]{1,255}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,5 +143,7 @@ def _query(path: str, fields: Mapping[str, object]) -> str:
 
 def _checked(key: str) -> str:
     if not _KEY.fullmatch(key):
-        raise ValueError("an idempotency key is 1 to 255 printable characters without blanks")
+        raise ValueError(
+            "an idempotency key is 1 to 255 printable ASCII characters without blanks or quotes"
+        )
     return key

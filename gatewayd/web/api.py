@@ -52,15 +52,23 @@ async def create_payment(request: Request) -> web.Response:
     service, engine = app[SERVICE], app[ENGINE]
     document = await read_object(request, service.web.body_max_bytes)
     known = frozenset(caller.shop.gateways or engine.gateways)
-    draft = read_payment(document, caller, service.payments, known)
     guard = guard_of(request, caller, "create", document)
-    _check_eligible(request, draft)
+
+    async def first() -> Holder | None:
+        """What was made with this key when it was right and there was room: it is shown all the same."""
+        return await app[PAST].holder(guard.kind, guard.key) if guard else None
 
     async def act() -> web.Response | Holder:
+        try:
+            draft = read_payment(document, caller, service.payments, known)
+            _check_eligible(request, draft)
+        except Problem:
+            if (holder := await first()) is None:
+                raise
+            return holder
         pause_seconds = app[RATES].take(caller.shop)
         if pause_seconds is not None:
-            holder = await app[PAST].holder(guard.kind, guard.key) if guard else None
-            if holder is not None:  # it was made before, and is shown all the same
+            if (holder := await first()) is not None:
                 return holder
             app[TALLY].refused("shop's limit")
             detail = "This shop may not make so many payments in a minute."

@@ -44,7 +44,9 @@ from gatewayd.web.shops import Caller
 KEY_CHARS_MAX: Final = 255
 WAIT_SECONDS: Final = 5.0
 """How long a call waits for another with its key; a refund's bank may take longer than anybody should be held."""
-_PLAIN_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_CHARS: Final = rf"[\x21\x23-\x7e]{{1,{KEY_CHARS_MAX}}}"
+KEY: Final = re.compile(f'"{_CHARS}"|{_CHARS}')
+"""As a header's string stands between quotes, or, as most write it, without them."""
 
 RUNNING: "web.AppKey[Running]" = web.AppKey("running")
 
@@ -146,14 +148,14 @@ def guard_of(
     value = request.headers.get("Idempotency-Key")
     if value is None:
         return None
-    value = value.strip().removeprefix('"').removesuffix('"')
-    if not _PLAIN_KEY.fullmatch(value):
-        detail = f"1 to {KEY_CHARS_MAX} printable characters without blanks"
+    if not KEY.fullmatch(value):
+        detail = f"1 to {KEY_CHARS_MAX} printable ASCII characters without blanks or quotes inside"
         raise Problem(400, "idempotency_key_invalid", f"Idempotency-Key: {detail}.")
+    key = value.strip('"')
     body = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
     return Guard(
         kind=GuardKind.IDEMPOTENCY,
-        key=f"{side(caller.shop.name, test=caller.test)}|{call}|{value}",
+        key=f"{side(caller.shop.name, test=caller.test)}|{call}|{key}",
         detail=hashlib.sha256(b"%b\n%b" % (about.encode(), body)).hexdigest(),
     )
 

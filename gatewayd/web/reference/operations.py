@@ -9,21 +9,15 @@ from typing import Any, Final
 
 from gatewayd.core.settings import Scope
 from gatewayd.core.status import Status
-from gatewayd.web import shapes
+from gatewayd.web import once, shapes
 from gatewayd.web.bodies import PaymentBody
 from gatewayd.web.lists import LIMIT_DEFAULT, LIMIT_MAX
-from gatewayd.web.once import KEY_CHARS_MAX
 from gatewayd.web.refunds import RefundBody
 
 PAYMENT_ID: Final = {"type": "string", "pattern": shapes.PAYMENT_ID}
 REFUND_ID: Final = {"type": "string", "pattern": shapes.REFUND_ID}
 EVENT_ID: Final = {"type": "string", "pattern": r"^evt_[1-9][0-9]{0,17}_[0-9a-f]{8}$"}
-KEY: Final = {
-    "type": "string",
-    "minLength": 1,
-    "maxLength": KEY_CHARS_MAX,
-    "pattern": r"^[\x21\x23-\x7e]+$",
-}
+KEY: Final = {"type": "string", "pattern": f"^(?:{once.KEY.pattern})$"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -346,7 +346,9 @@ DOCUMENT = build_document(PaymentSettings())
 OURS: dict[str, Any] = {
     name: kind
     for name, kind in vars(shapes).items()
-    if isinstance(kind, type) and is_typeddict(kind) and name not in {"Page", "PaymentFilters"}
+    if isinstance(kind, type)
+    and is_typeddict(kind)
+    and name not in {"Page", "PaymentFilters", "InvoiceFilters"}
 }
 
 
@@ -382,6 +384,11 @@ def test_every_call_of_the_document_is_there() -> None:
         calls.create_refund("{id}", {}, "k"),
         calls.list_refunds("{id}"),
         calls.get_refund("{id}"),
+        calls.create_invoice({}, "k"),
+        calls.get_invoice("{id}"),
+        calls.list_invoices({}, None),
+        calls.cancel_invoice("{id}", "k"),
+        calls.list_invoice_payments("{id}", None),
         calls.list_gateways(),
         calls.list_events(None),
         calls.replay_events(None),
@@ -394,7 +401,17 @@ def test_every_call_of_the_document_is_there() -> None:
 def test_every_filter_and_status_of_the_document_is_there() -> None:
     named = {each["name"] for each in DOCUMENT["paths"]["/v1/payments"]["get"]["parameters"]}
     assert named - {"limit", "starting_after"} == shapes.PaymentFilters.__annotations__.keys()
-    for name in ("PaymentStatus", "Money", "RefundStatus", "RefundKind", "Breaker"):
+    of_invoices = {each["name"] for each in DOCUMENT["paths"]["/v1/invoices"]["get"]["parameters"]}
+    ours = shapes.InvoiceFilters.__annotations__.keys()
+    assert of_invoices - {"limit", "starting_after"} == ours
+    for name in (
+        "PaymentStatus",
+        "InvoiceStatus",
+        "Money",
+        "RefundStatus",
+        "RefundKind",
+        "Breaker",
+    ):
         schema = DOCUMENT["components"]["schemas"][name]
         assert set(schema["enum"]) == set(get_args(getattr(shapes, name)))
 

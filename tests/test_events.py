@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gatewayd.core import events as ev
-from gatewayd.core.news import NEWS, news_of, status_told
+from gatewayd.core.news import INVOICES, NEWS, news_of, status_told
 from gatewayd.core.status import Status
 from gatewayd.engine.event_ids import event_id, place_of
 from gatewayd.journal.store import Notice, Told
@@ -34,7 +34,7 @@ async def events(web: Web, query: str = "?limit=100", key: str = KEY) -> list[di
 
 def test_what_an_event_tells_beside_its_status_is_among_the_news() -> None:
     told = {kind.notice for kind in ev.KINDS.values()} - {""}
-    assert {"payment.capture_due"} == told
+    assert {"payment.capture_due", *INVOICES} == told
     assert told < set(NEWS)
 
 

@@ -9,7 +9,7 @@ import random
 import socket
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -277,6 +277,7 @@ async def web_stage(
     banks: Banks | None = None,
     clock: Clock | None = None,
     store: MemoryStore | None = None,
+    make_salt: Callable[[int], bytes] = bytes,
     **service: Any,
 ) -> AsyncIterator[Web]:
     """A listener for the length of the block. `only` picks gateways by name; banks, clock and store may be there."""
@@ -300,7 +301,7 @@ async def web_stage(
         transport=InProcess(banks, wall=clock.wall, sleep=clock.sleep),
         clock=_Ticking(clock),
         rng=random.Random(seed),
-        make_salt=bytes,
+        make_salt=make_salt,
         link_key=LINK_KEY,
         log=log,
         last_number=disk.store.last_number(),

@@ -14,6 +14,9 @@ from urllib.parse import quote, urlencode
 from gatewayd.client.shapes import (
     Event,
     Gateway,
+    Invoice,
+    InvoiceFilters,
+    NewInvoice,
     NewPayment,
     NewRefund,
     Page,
@@ -94,6 +97,40 @@ def list_refunds(payment_id: str) -> Call[Page[Refund]]:
 def get_refund(refund_id: str) -> Call[Refund]:
     """A refund as it is now."""
     return Call(method="GET", target=f"/v1/refunds/{_part(refund_id)}")
+
+
+def create_invoice(wanted: NewInvoice, key: str) -> Call[Invoice]:
+    """A new invoice."""
+    return Call(method="POST", target="/v1/invoices", body=_json(wanted), key=_checked(key))
+
+
+def get_invoice(invoice_id: str) -> Call[Invoice]:
+    """An invoice as it is now."""
+    return Call(method="GET", target=f"/v1/invoices/{_part(invoice_id)}")
+
+
+def list_invoices(
+    filters: InvoiceFilters, after: str | None, limit: int = PAGE_LIMIT
+) -> Call[Page[Invoice]]:
+    """Invoices, newest first, older than `after`."""
+    return Call(
+        method="GET",
+        target=_query("/v1/invoices", {**filters, "limit": limit, "starting_after": after}),
+    )
+
+
+def cancel_invoice(invoice_id: str, key: str) -> Call[Invoice]:
+    """Take no further payment for it."""
+    target = f"/v1/invoices/{_part(invoice_id)}/cancel"
+    return Call(method="POST", target=target, key=_checked(key))
+
+
+def list_invoice_payments(
+    invoice_id: str, after: str | None, limit: int = PAGE_LIMIT
+) -> Call[Page[Payment]]:
+    """An invoice's payments, newest first, older than `after`."""
+    path = f"/v1/invoices/{_part(invoice_id)}/payments"
+    return Call(method="GET", target=_query(path, {"limit": limit, "starting_after": after}))
 
 
 def list_gateways() -> Call[Page[Gateway]]:

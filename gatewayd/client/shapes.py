@@ -13,6 +13,7 @@ PaymentStatus = Literal[
     "pending", "processing", "authorized", "paid", "reversed", "cancelled", "failed", "expired"
 ]
 Money = Literal["unknown", "at_bank", "ours", "returning", "returned", "none"]
+InvoiceStatus = Literal["open", "processing", "paid", "reversed", "cancelled", "expired"]
 RefundStatus = Literal["pending", "processing", "succeeded", "failed", "manual_required"]
 RefundKind = Literal["reversal", "refund", "manual"]
 Breaker = Literal["closed", "open", "half_open", "forced_open", "forced_closed"]
@@ -88,6 +89,7 @@ class Payment(TypedDict):
     currency: Currency
     amount_rial: int
     order_id: str
+    invoice_id: str | None
     pay_url: str
     tracking_code: str
     gateway: str | None
@@ -107,6 +109,48 @@ class Payment(TypedDict):
     created_at: str
     expires_at: str
     paid_at: str | None
+    metadata: dict[str, Any]
+
+
+class Line(TypedDict):
+    """A row of an invoice."""
+
+    name: str
+    quantity: int
+    unit_price: int
+    discount: int
+    tax: int
+    amount: int
+
+
+class Invoice(TypedDict):
+    """What a shop wants paid by whoever has its address."""
+
+    id: str
+    object: Literal["invoice"]
+    status: InvoiceStatus
+    pay_url: str
+    amount: int
+    currency: Currency
+    amount_rial: int
+    lines: list[Line]
+    description: str | None
+    order_id: str
+    payments: Literal["one", "many"]
+    payments_max: int | None
+    payments_paid: int
+    paid_amount: int
+    paid_amount_rial: int
+    payment_id: str | None
+    due_at: str | None
+    overdue: bool
+    expires_at: str
+    return_url: str | None
+    locale: Literal["fa", "en"]
+    test: bool
+    created_at: str
+    paid_at: str | None
+    ended_at: str | None
     metadata: dict[str, Any]
 
 
@@ -151,7 +195,7 @@ class Event(TypedDict):
     object: Literal["event"]
     type: str
     created_at: str
-    data: Payment | Refund
+    data: Payment | Refund | Invoice
 
 
 class Resending(TypedDict):
@@ -214,6 +258,36 @@ class NewPayment(TypedDict, total=False):
     locale: Literal["fa", "en"]
 
 
+class NewLine(TypedDict, total=False):
+    """A row that is wanted."""
+
+    name: Required[str]
+    quantity: int
+    unit_price: Required[int]
+    discount: int
+    tax: int
+
+
+class NewInvoice(TypedDict, total=False):
+    """An invoice that is wanted: with `lines`, or an `amount`, or both."""
+
+    currency: Currency
+    amount: int | None
+    lines: list[NewLine]
+    description: str | None
+    order_id: str | None
+    payments: Literal["one", "many"]
+    payments_max: int | None
+    due_at: str | None
+    expires_at: str | None
+    payer: Payer | None
+    methods: list[Literal["card", "wallet", "credit"]]
+    gateways: list[str]
+    return_url: str | None
+    metadata: dict[str, Any] | None
+    locale: Literal["fa", "en"]
+
+
 class NewRefund(TypedDict, total=False):
     """A refund that is wanted; without an amount it is all that is left."""
 
@@ -228,5 +302,14 @@ class PaymentFilters(TypedDict, total=False):
     order_id: str
     status: PaymentStatus
     gateway: str
+    created_from: str
+    created_to: str
+
+
+class InvoiceFilters(TypedDict, total=False):
+    """Which invoices are listed."""
+
+    order_id: str
+    status: Literal["open", "paid", "reversed", "cancelled", "expired"]
     created_from: str
     created_to: str

@@ -17,6 +17,9 @@ from gatewayd.client.calls import Call
 from gatewayd.client.shapes import (
     Event,
     Gateway,
+    Invoice,
+    InvoiceFilters,
+    NewInvoice,
     NewPayment,
     NewRefund,
     Payment,
@@ -116,6 +119,40 @@ class Client:
     def get_refund(self, refund_id: str) -> Refund:
         """The refund as it is now."""
         return self._do(calls.get_refund(refund_id))
+
+    def create_invoice(
+        self, *, idempotency_key: str | None = None, **wanted: Unpack[NewInvoice]
+    ) -> Invoice:
+        """Make an invoice; whoever opens its `pay_url` can pay it."""
+        return self._do(calls.create_invoice(wanted, self._key(idempotency_key)))
+
+    def get_invoice(self, invoice_id: str) -> Invoice:
+        """The invoice as it is now."""
+        return self._do(calls.get_invoice(invoice_id))
+
+    def list_invoices(self, **filters: Unpack[InvoiceFilters]) -> Iterator[Invoice]:
+        """Invoices, newest first, asked for page by page."""
+        after: str | None = None
+        while True:
+            page = self._do(calls.list_invoices(filters, after))
+            yield from page["data"]
+            after = calls.next_after(page)
+            if after is None:
+                return
+
+    def cancel_invoice(self, invoice_id: str, *, idempotency_key: str | None = None) -> Invoice:
+        """Take no further payment for it; one that was begun for an invoice of one payment is cancelled as well."""
+        return self._do(calls.cancel_invoice(invoice_id, self._key(idempotency_key)))
+
+    def list_invoice_payments(self, invoice_id: str) -> Iterator[Payment]:
+        """The payments that were begun for it, newest first, asked for page by page."""
+        after: str | None = None
+        while True:
+            page = self._do(calls.list_invoice_payments(invoice_id, after))
+            yield from page["data"]
+            after = calls.next_after(page)
+            if after is None:
+                return
 
     def list_gateways(self) -> list[Gateway]:
         """The shop's gateways as the router sees them."""

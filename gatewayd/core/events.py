@@ -17,6 +17,13 @@ from enum import StrEnum
 from typing import Any
 
 from gatewayd.core.happening import Event as Event
+from gatewayd.core.invoice_events import InvoiceCancelled as InvoiceCancelled
+from gatewayd.core.invoice_events import InvoiceCancelRequested as InvoiceCancelRequested
+from gatewayd.core.invoice_events import InvoiceCreated as InvoiceCreated
+from gatewayd.core.invoice_events import InvoiceEvent as InvoiceEvent
+from gatewayd.core.invoice_events import InvoiceExpired as InvoiceExpired
+from gatewayd.core.invoice_events import InvoicePaid as InvoicePaid
+from gatewayd.core.invoice_events import InvoiceReversed as InvoiceReversed
 from gatewayd.core.money import Currency
 from gatewayd.core.refund_events import RefundAsked as RefundAsked
 from gatewayd.core.refund_events import RefundCreated as RefundCreated
@@ -94,7 +101,7 @@ class Created(Event):
 
     shop: str
     key: str
-    """The id of the API key that made it."""
+    """The id of the API key that made it, or of the invoice that it is for, or the name of a face."""
     order_id: str
     amount: int
     """Rial."""
@@ -484,6 +491,12 @@ KINDS: dict[str, type[Event]] = {
         LeftToReview,
         Lapsed,
         ClockJumped,
+        InvoiceCreated,
+        InvoiceCancelRequested,
+        InvoicePaid,
+        InvoiceCancelled,
+        InvoiceExpired,
+        InvoiceReversed,
     )
 }
 

@@ -1,7 +1,7 @@
 """What shops are told of, by webhook and in their list of events: names that are never changed once they are out.
 
-A change of the public status of a payment or a refund is news, and so is a person's being needed or having looked. The
-name is a past participle of what happened, mostly the status itself.
+A change of the public status of a payment, a refund or an invoice is news, and so is a person's being needed or having
+looked. The name is a past participle of what happened, mostly the status itself.
 """
 
 from typing import Final
@@ -19,6 +19,15 @@ REVIEW_RESOLVED: Final = "payment.review_resolved"
 
 REFUND_CREATED: Final = "refund.created"
 
+INVOICES: Final = (
+    "invoice.created",
+    "invoice.paid",
+    "invoice.cancelled",
+    "invoice.expired",
+    "invoice.reversed",
+)
+"""What is told of invoices: each is its event's `notice`."""
+
 _OF_STATUS: Final = {status: f"payment.{status}" for status in Status}
 _STATUS_OF: Final = {name: status for status, name in _OF_STATUS.items()} | {
     CREATED: Status.PENDING,
@@ -34,6 +43,7 @@ NEWS: Final = (
     REVIEW_RESOLVED,
     REFUND_CREATED,
     *(f"refund.{status}" for status in RefundStatus if status is not RefundStatus.PENDING),
+    *INVOICES,
 )
 """All that a webhook can be asked for."""
 
@@ -56,6 +66,11 @@ def news_of_refunds(before: tuple[Refund, ...], now: tuple[Refund, ...]) -> list
 def is_of_refund(name: str) -> bool:
     """Whether this news is about the refund that something happened to last."""
     return name.startswith("refund.")
+
+
+def is_of_invoice(name: str) -> bool:
+    """Whether this news is about an invoice, and no payment."""
+    return name.startswith("invoice.")
 
 
 def status_told(name: str) -> Status | None:

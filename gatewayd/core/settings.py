@@ -239,6 +239,20 @@ class PaymentSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceSettings:
+    """How long invoices live, and how large they may be."""
+
+    expires_in_default: Annotated[int, Field(ge=60, le=31_536_000)] = 2_592_000
+    """Seconds, where its shop names neither a due date nor an end: thirty days."""
+    expires_in_max: Annotated[int, Field(ge=60, le=315_360_000)] = 31_536_000
+    """A year: who pays later should be asked anew."""
+    lines_max: Annotated[int, Field(ge=1, le=500)] = 100
+    """Rows: more than a page on a phone should hold, and a body of 64 KiB can."""
+    payments_max: Annotated[int, Field(ge=1, le=10_000)] = 1_000
+    """The most payments that one that takes so many can want; each is a look at the journal when the next begins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
     """How long the engine waits for banks, and how often it asks again."""
 
@@ -373,6 +387,7 @@ class ServiceSettings:
     internal_listen: Listen = "127.0.0.1:8081"
     trusted_proxies: tuple[Network, ...] = ()
     payments: PaymentSettings = field(default_factory=PaymentSettings)
+    invoices: InvoiceSettings = field(default_factory=InvoiceSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)
     journal: JournalSettings = field(default_factory=JournalSettings)
     web: WebSettings = field(default_factory=WebSettings)

@@ -15,5 +15,5 @@ def payments_in(journal: Path) -> Iterator[Payment]:
     with closing(connect_to_read(journal)) as db:
         for number, rows in by_payment(db.execute(f"{ROWS} ORDER BY e.number, e.version")):
             payment = replay(number, rows)
-            assert payment is not None, "it has events"
-            yield payment
+            if payment is not None:  # an invoice is none
+                yield payment

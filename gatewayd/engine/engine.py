@@ -7,12 +7,12 @@ then nothing new is begun, what is in flight finishes, and everything recorded h
 import asyncio
 import random
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from typing import Any, Final
 
 from gatewayd.core.news import status_told
 from gatewayd.core.payment import Payment
 from gatewayd.core.settings import ServiceSettings
-from gatewayd.core.status import Status
+from gatewayd.core.status import FINAL, Status
 from gatewayd.engine.acting import Acting
 from gatewayd.engine.capturing import Capturing
 from gatewayd.engine.cashier import Cashier
@@ -20,6 +20,8 @@ from gatewayd.engine.deadlines import Deadlines
 from gatewayd.engine.gateway import GatewaySettings
 from gatewayd.engine.habits import Habits
 from gatewayd.engine.ids import Ids
+from gatewayd.engine.invoice_sight import Past as PastOfInvoices
+from gatewayd.engine.invoicing import Invoicing
 from gatewayd.engine.links import Links
 from gatewayd.engine.operating import Operating
 from gatewayd.engine.outbox import Outbox
@@ -33,6 +35,9 @@ from gatewayd.engine.tending import LOOK_EVERY_SECONDS, Tending
 from gatewayd.journal.journal import Journal, Replay
 from gatewayd.journal.store import Notice
 from gatewayd.routing.router import Router, RoutingSettings
+
+ENDS: Final = FINAL | {Status.PAID}
+"""An invoice's payment that has come to one of these may have ended it."""
 
 
 class Engine:
@@ -94,7 +99,8 @@ class Engine:
         )
         hosts = {each.name: each.public_url for each in gateways if each.public_url}
         self.links = Links(link_key, service.public_url, hosts)
-        ids = Ids(rng, last_number=last_number, last_order=last_order)
+        self._ids = ids = Ids(rng, last_number=last_number, last_order=last_order)
+        self._read_rows, self._make_salt = read_rows, make_salt
         self.acting = Acting(
             records=self.records,
             gateways=self.gateways,
@@ -192,6 +198,8 @@ class Engine:
         )
         self.outbox: Outbox | None = None
         """None where no shop has receivers of webhooks."""
+        self.invoicing: Invoicing | None = None
+        """None where nobody reads the past: then there are no invoices."""
         self._tasks: asyncio.TaskGroup | None = None
         self._calls: dict[asyncio.Task[None], None] = {}
         """In the order in which they were begun."""
@@ -205,6 +213,7 @@ class Engine:
                 pumping = tasks.create_task(self._record(), name="pump")
                 tending = tasks.create_task(self.tending.run(), name="tending")
                 delivering = tasks.create_task(self._deliver(), name="outbox")
+                invoicing = tasks.create_task(self._invoice(), name="invoices")
                 for number in self.journal.numbers():
                     self.tending.consider(number)
                 ready()
@@ -213,6 +222,7 @@ class Engine:
                 finally:
                     self.stop()  # whatever ends this, nothing is begun any more
                 tending.cancel()
+                invoicing.cancel()
                 await self._calls_end()
                 if self.outbox is not None:
                     self.outbox.stop()
@@ -227,6 +237,10 @@ class Engine:
     async def _deliver(self) -> None:
         if self.outbox is not None:
             await self.outbox.run()
+
+    async def _invoice(self) -> None:
+        if self.invoicing is not None:
+            await self.invoicing.run()
 
     async def _record(self) -> None:
         try:
@@ -250,6 +264,30 @@ class Engine:
         """Before it runs: tell this one of what happens, and run it as well."""
         self.outbox = outbox
 
+    def invoice_by(self, past: PastOfInvoices) -> Invoicing:
+        """Before it runs: have invoices as well, looked up in this."""
+        self.invoicing = Invoicing(
+            records=self.records,
+            cashier=self.cashier,
+            starting=self.starting,
+            pump=self.pump,
+            past=past,
+            read_rows=self._read_rows,
+            deadlines=self.deadlines,
+            ids=self._ids,
+            links=self.links,
+            log=self.log,
+            make_salt=self._make_salt,
+            payments=self.service.payments,
+            spawn=self._spawn,
+            on_told=self._told,
+        )
+        return self.invoicing
+
+    def _told(self, whose: str) -> None:
+        if self.outbox is not None:
+            self.outbox.noticed(whose)
+
     def _noticed(self, payment: Payment, notice: Notice) -> None:
         if self.outbox is not None:
             self.outbox.noticed(notice.shop)
@@ -263,6 +301,8 @@ class Engine:
             return
         if status is Status.PAID:
             self.habits.paid(payment)
+        if self.invoicing is not None and status in ENDS:
+            self.invoicing.moved(payment)
         self._on_status(status, gateway, payment.amount)
 
     def _is_finished(self, payment: Payment) -> bool:

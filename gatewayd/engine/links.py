@@ -2,7 +2,7 @@
 
 `/pay/{number}.{mac}` and `/return/{number}.{attempt}.{mac}`. The mac is 80 bits of keyed BLAKE2b (made for this, and a
 fifth of the cost of HMAC-SHA256 in OpenSSL 3) with a key that was made with the journal; it says that we gave this
-address to somebody, not who holds it now.
+address to somebody, not who holds it now. An invoice's address is shorter, `/i/{code}`: see `codes`.
 """
 
 import hashlib
@@ -10,6 +10,8 @@ import hmac
 import re
 from collections.abc import Mapping
 from typing import Final
+
+from gatewayd.engine.codes import Codes
 
 _PAY: Final = re.compile(r"([0-9]{1,15})\.([0-9a-f]{20})\Z")
 _RETURN: Final = re.compile(r"([0-9]{1,15})\.([0-9]{1,3})\.([0-9a-f]{20})\Z")
@@ -22,6 +24,7 @@ class Links:
         """`gateway_urls` holds the gateways whose contract registered another host."""
         self._keyed = hashlib.blake2b(key=key, digest_size=10)
         self._public_url = public_url.rstrip("/")
+        self._codes = Codes(key)
         self._gateway_urls = {name: url.rstrip("/") for name, url in gateway_urls.items()}
 
     def pay_url(self, number: int, gateway: str | None = None) -> str:
@@ -32,6 +35,14 @@ class Links:
     def pay_id(self, number: int) -> str:
         """The last part of the pay address."""
         return f"{number}.{self._mac(f'pay|{number}')}"
+
+    def invoice_url(self, number: int) -> str:
+        """The short address of an invoice."""
+        return f"{self._public_url}/i/{self._codes.code(number)}"
+
+    def read_invoice(self, code: str) -> int | None:
+        """The invoice's number; None where the address is not ours."""
+        return self._codes.number(code)
 
     def return_url(self, number: int, attempt: int, gateway: str) -> str:
         """Where the bank sends the browser back to."""

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from gatewayd.core.delivery import Answer, Changes, Delivery, Receiver, Rules, Standing, Verdict
-from gatewayd.core.payment import Payment
 from gatewayd.core.secret import Secret
 from gatewayd.core.settings import ReceiverSettings, ShopSettings, WebhookSettings
 from gatewayd.core.signing import signatures
@@ -26,8 +25,8 @@ from gatewayd.engine.event_ids import ReadNotices, event_id
 from gatewayd.engine.ports import Log
 from gatewayd.engine.pump import Pump
 from gatewayd.engine.records import ReadRows
-from gatewayd.journal.journal import as_of, side
-from gatewayd.journal.store import Notice, Told
+from gatewayd.journal.journal import side
+from gatewayd.journal.store import Notice, Row, Told
 
 READ_MAX: Final = 200
 """News read at once for one receiver."""
@@ -38,7 +37,8 @@ LOOK_EVERY_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 3.0
 """What is out when the daemon stops may end within this; the rest is made again at the next start."""
 
-Render = Callable[[Told, Payment], bytes]
+Render = Callable[[Told, Sequence[Row]], bytes]
+"""From a notice and all events of what it is about to what is sent."""
 Stored = Sequence[tuple[Standing, Sequence[Delivery]]]
 
 
@@ -309,7 +309,7 @@ class Outbox:
 
     async def _sent(self, address: Address, told: Told, name: str) -> Answer:
         rows = await self._read_rows(told.number)
-        body = self._render(told, as_of(told.number, rows, told.notice.version))
+        body = self._render(told, rows)
         timestamp = int(self._wall())
         headers = {
             "Content-Type": "application/json",

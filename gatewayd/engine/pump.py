@@ -137,6 +137,8 @@ class Pump:
             posting = self._take_posting()
             if posting:
                 searches = replace(searches, posting=posting)
+        if self._journal.has_invoices:
+            searches = replace(searches, invoices=self._journal.take_invoices())
         self._is_committing = True
         results = await self._write(batch, searches)
         self._is_committing = self._searching = False

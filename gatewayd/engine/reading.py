@@ -3,11 +3,48 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from gatewayd.core.invoices import Paid
 from gatewayd.journal.memory import MemoryStore
 from gatewayd.journal.store import Counts, GuardKind, Holder, Row, Sighting, Sightings, Told
 
 
-class Reader(Protocol):
+class InvoiceReader(Protocol):
+    """What can be read of invoices. Every answer is bounded; TooSlow if it takes too long."""
+
+    async def find_invoices(
+        self,
+        shop: str,
+        *,
+        status: str | None = None,
+        order_id: str | None = None,
+        created_from_ms: int | None = None,
+        created_to_ms: int | None = None,
+        before_number: int | None = None,
+        limit: int,
+    ) -> list[int]:
+        """Invoices of a shop that fit all that is given, newest first, as `Reader.find` has it."""
+
+    async def paid_of(self, invoices: Sequence[int]) -> dict[int, Paid]:
+        """What has become of the payments of these invoices; those that have none are left out."""
+
+    async def payments_of(
+        self, invoice: int, *, before_number: int | None = None, limit: int
+    ) -> list[int]:
+        """An invoice's payments, newest first, at most `limit`."""
+
+    async def orders_taken(self, invoice: int) -> set[str]:
+        """The orders that an invoice's payments hold: those that are open or paid."""
+
+    async def invoices_to_look_at(
+        self, now_ms: int, after: tuple[int, int], limit: int
+    ) -> list[tuple[int, int]]:
+        """Open invoices whose time is over or that were stopped, with that time, in its order, after this one."""
+
+    async def invoices_said_open(self, after_number: int, limit: int) -> list[int]:
+        """Open invoices all of whose payments are paid: nobody has written that down yet."""
+
+
+class Reader(InvoiceReader, Protocol):
     """What can be read of a journal while it is written. Every answer is bounded; TooSlow if it takes too long."""
 
     async def rows(self, number: int) -> list[Row]:
@@ -126,3 +163,51 @@ class MemoryReader:
     async def counts(self) -> Counts:
         """See `Reader.counts`."""
         return self._store.counts()
+
+    # --- invoices
+
+    async def find_invoices(
+        self,
+        shop: str,
+        *,
+        status: str | None = None,
+        order_id: str | None = None,
+        created_from_ms: int | None = None,
+        created_to_ms: int | None = None,
+        before_number: int | None = None,
+        limit: int,
+    ) -> list[int]:
+        """See `InvoiceReader.find_invoices`."""
+        return self._store.invoices.find(
+            shop,
+            status=status,
+            order_id=order_id,
+            created_from_ms=created_from_ms,
+            created_to_ms=created_to_ms,
+            before_number=before_number,
+            limit=limit,
+        )
+
+    async def paid_of(self, invoices: Sequence[int]) -> dict[int, Paid]:
+        """See `InvoiceReader.paid_of`."""
+        return self._store.invoices.paid_of(invoices)
+
+    async def payments_of(
+        self, invoice: int, *, before_number: int | None = None, limit: int
+    ) -> list[int]:
+        """See `InvoiceReader.payments_of`."""
+        return self._store.invoices.payments_of(invoice, before_number, limit)
+
+    async def orders_taken(self, invoice: int) -> set[str]:
+        """See `InvoiceReader.orders_taken`."""
+        return self._store.invoices.orders_taken(invoice)
+
+    async def invoices_to_look_at(
+        self, now_ms: int, after: tuple[int, int], limit: int
+    ) -> list[tuple[int, int]]:
+        """See `InvoiceReader.invoices_to_look_at`."""
+        return self._store.invoices.to_look_at(now_ms, after, limit)
+
+    async def invoices_said_open(self, after_number: int, limit: int) -> list[int]:
+        """See `InvoiceReader.invoices_said_open`."""
+        return self._store.invoices.said_open(after_number, limit)

@@ -1,4 +1,4 @@
-"""The canonical log line of each step of a payment.
+"""The canonical log line of each step of a payment, or of an invoice.
 
 One line a step: what happened in the event's own word, which payment, attempt and gateway, and the bank's code where
 there is one. Never a token, a reference, a card or anything of the payer.
@@ -7,6 +7,7 @@ there is one. Never a token, a reference, a card or anything of the payer.
 from typing import Any, Final
 
 from gatewayd.core import events as ev
+from gatewayd.core import invoices
 from gatewayd.engine.ports import Log
 
 _LOUD: Final = (
@@ -87,10 +88,15 @@ def tell(log: Log, event: ev.Event, number: int, gateway: str = "", **more: Any)
             fields["why"] = str(why)
         case ev.LeftToReview(reason=reason) | ev.ReviewRaised(reason=reason):
             fields["reason"] = reason
-        case ev.StartLost(cause=cause) | ev.VerifyLost(cause=cause) | ev.SettleLost(cause=cause):
+        case (
+            ev.StartLost(cause=cause)
+            | ev.VerifyLost(cause=cause)
+            | ev.SettleLost(cause=cause)
+            | ev.ReverseLost(cause=cause)
+        ):
             fields["cause"] = cause
-        case ev.ReverseLost(cause=cause):
-            fields["cause"] = cause
+        case ev.InvoiceEvent():
+            fields = {"invoice": invoices.public_id(number)}
         case _:
             pass
     write = log.error if isinstance(event, _LOUD) else log.info

@@ -20,16 +20,17 @@ from typing import Any, BinaryIO, Final
 
 import orjson
 
-from gatewayd.io import journal_verify
+from gatewayd.io import journal_verify, sqlite_invoices
 from gatewayd.io.boot import lock_path
 from gatewayd.io.filelock import FileLock
 from gatewayd.io.journal_verify import Problem, Progress, Verified
 from gatewayd.io.sqlite_receipts import COMPARED_KEY
-from gatewayd.io.sqlite_schema import UnusableStore, connect_to_read
+from gatewayd.io.sqlite_schema import UnusableStore, connect_to_read, prepare
 from gatewayd.io.sqlite_store import ROWS, UPSERT_SEARCH, by_payment, new_writer, search_values
 from gatewayd.journal.codec import UnknownEvent
+from gatewayd.journal.invoices import columns_of, replay_invoice
 from gatewayd.journal.journal import DamagedJournal, replay, search_of
-from gatewayd.journal.store import OWN_NUMBER
+from gatewayd.journal.store import OWN_NUMBER, InvoiceColumns, Search
 
 EVENTS_AT_ONCE: Final = 5_000
 PAGES_AT_ONCE: Final = 256
@@ -122,15 +123,21 @@ def rebuild_search(path: Path, *, progress: Progress = lambda _what, _done, _all
     with FileLock(lock_path(path)):
         connect_to_read(path).close()
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
-            db.execute("PRAGMA synchronous = FULL")
+            prepare(db)  # it may be an older one's
             total = db.execute("SELECT count(*) FROM payments").fetchone()[0]
             done = 0
             db.execute("BEGIN IMMEDIATE")
-            db.execute("DELETE FROM search")
-            db.execute("DELETE FROM receipts")  # the daemon finds them again, in its own time
+            for table in ("search", "invoices", "invoice_payments", "receipts"):
+                db.execute(f"DELETE FROM {table}")  # noqa: S608 - our own words
+            # the daemon finds the receipts again, in its own time
             db.execute("DELETE FROM meta WHERE key = ?", (COMPARED_KEY,))
-            for values in _searches(db):
-                db.execute(UPSERT_SEARCH, values)
+            for found in _searches(db):
+                if isinstance(found, InvoiceColumns):
+                    sqlite_invoices.write(db, [found])
+                else:
+                    db.execute(UPSERT_SEARCH, search_values(found))
+                    if found.invoice:
+                        sqlite_invoices.write_payments(db, [found])
                 done += 1
                 if done % ROWS_AT_ONCE == 0 or done == total:
                     progress("payments", done, total)
@@ -163,12 +170,16 @@ def _line(row: tuple[Any, ...], *, private: bool) -> bytes:
     return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _searches(db: sqlite3.Connection) -> Iterator[tuple[object, ...]]:
+def _searches(db: sqlite3.Connection) -> Iterator[Search | InvoiceColumns]:
     try:
         for number, rows in by_payment(db.execute(_ALL_ROWS)):
+            invoice = replay_invoice(number, rows)
+            if invoice is not None:
+                yield columns_of(invoice)
+                continue
             payment = replay(number, rows)
             assert payment is not None, "it has events"
-            yield search_values(search_of(payment))
+            yield search_of(payment)
     except (DamagedJournal, UnknownEvent) as error:
         raise UnusableStore(f"the journal is damaged: {error}") from error
 

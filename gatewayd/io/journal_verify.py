@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from gatewayd.core.payment import Payment
+from gatewayd.io.sqlite_invoices import invoice_values, payment_values
 from gatewayd.io.sqlite_schema import connect_to_read
 from gatewayd.io.sqlite_store import search_values
 from gatewayd.journal import chain
 from gatewayd.journal.codec import UnknownEvent, decode
+from gatewayd.journal.invoices import columns_of, replay_invoice
 from gatewayd.journal.journal import DamagedJournal, replay_one, search_of
-from gatewayd.journal.store import OWN_NUMBER, Row
+from gatewayd.journal.store import FIRST_OF_INVOICE, OWN_NUMBER, Row
 
 EVENTS_AT_ONCE: Final = 5_000
 PAYMENTS_AT_ONCE: Final = 500
@@ -44,6 +46,14 @@ _SEARCH = (
     "SELECT number, shop, order_id, status, gateway, amount, created_ms, needs_review"
     " FROM search WHERE number BETWEEN ? AND ?"
 )
+_HAS_INVOICES = "SELECT count(*) FROM sqlite_master WHERE name = 'invoices'"
+_INVOICES = (
+    "SELECT number, shop, order_id, status, wanted, look_ms, created_ms FROM invoices"
+    " WHERE number BETWEEN ? AND ?"
+)
+_INVOICE_PAYMENTS = (
+    "SELECT invoice, number, status, amount FROM invoice_payments WHERE invoice = ? AND number = ?"
+)
 _OPEN = "SELECT number, is_open FROM payments WHERE number BETWEEN ? AND ?"
 _SEARCHED = "SELECT coalesce((SELECT CAST(value AS TEXT) FROM meta WHERE key = 'searched'), '0')"
 _TAIL = "SELECT coalesce((SELECT CAST(value AS TEXT) FROM meta WHERE key = 'tail'), '0')"
@@ -61,6 +71,11 @@ _LEFT_OVER = {
     " WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.number = t.number) LIMIT 10",
     "a private part": "SELECT number FROM private t WHERE NOT EXISTS"
     " (SELECT 1 FROM events e WHERE e.number = t.number AND e.version = t.version) LIMIT 10",
+}
+_LEFT_OVER_OF_INVOICES = {
+    f"a row of {table}": f"SELECT number FROM {table} t"  # noqa: S608 - our own words
+    " WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.number = t.number) LIMIT 10"
+    for table in ("invoices", "invoice_payments")
 }
 
 
@@ -200,6 +215,9 @@ class _Look:
                 found = {row[0]: row for row in self._db.execute(_SEARCH, (first, number))}
                 is_open = dict(self._db.execute(_OPEN, (first, number)))
                 lives = self._db.execute(_LIVES, (first, number)).fetchall()
+                if self._one(_HAS_INVOICES):  # not in an older program's
+                    invoices = self._db.execute(_INVOICES, (first, number))
+                    found |= {row[0]: row for row in invoices}
             for life in _grouped(lives):
                 done += len(life)
                 if life[0][0] == OWN_NUMBER:
@@ -218,6 +236,9 @@ class _Look:
     ) -> None:
         """One payment: replayed, and compared with what is derived from it."""
         number = life[0][0]
+        if life[0][3] == FIRST_OF_INVOICE:
+            self._invoice(life, found, is_open)
+            return
         payment: Payment | None = None
         for _, seq, version, kind, at_ms, body, private in life:
             try:
@@ -234,6 +255,30 @@ class _Look:
         newest = max(row[1] for row in life)
         if newest <= searched and found.get(number) != search_values(search_of(payment)):
             self._problem("its search columns do not fit its events", number=number)
+        search = search_of(payment)
+        if search.invoice and newest <= searched:
+            row = self._db.execute(_INVOICE_PAYMENTS, (search.invoice, number)).fetchone()
+            if row != payment_values(search):
+                self._problem("its invoice's columns do not fit its events", number=number)
+
+    def _invoice(
+        self,
+        life: list[tuple[Any, ...]],
+        found: dict[int, tuple[Any, ...]],
+        is_open: dict[int, int],
+    ) -> None:
+        """One invoice: the same; its columns land with its events."""
+        number, seq = life[0][0], life[-1][1]
+        try:
+            invoice = replay_invoice(number, [Row(*each[2:]) for each in life])
+        except (DamagedJournal, UnknownEvent) as error:
+            self._problem(str(error), seq=seq, number=number)
+            return
+        assert invoice is not None, "it begins as one"
+        if is_open.get(number) != 0:
+            self._problem("it is not among what is no open payment", number=number)
+        if found.get(number) != invoice_values(columns_of(invoice)):
+            self._problem("its columns do not fit its events", number=number)
 
     def _own(self, life: list[tuple[Any, ...]]) -> None:
         """What happened to the journal itself: nothing is derived from it, but none may be missing."""
@@ -248,7 +293,8 @@ class _Look:
 
     def _left_over(self) -> None:
         """What was derived from events that are gone."""
-        for what, query in _LEFT_OVER.items():
+        queries = _LEFT_OVER | (_LEFT_OVER_OF_INVOICES if self._one(_HAS_INVOICES) else {})
+        for what, query in queries.items():
             for (number,) in self._db.execute(query):
                 self._problem(f"{what} is left of events that are missing", number=number)
 

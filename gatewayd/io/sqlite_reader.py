@@ -20,7 +20,9 @@ from typing import Any, Final, Self
 import aiosqlite
 import orjson
 
+from gatewayd.core.invoices import Paid
 from gatewayd.engine.ids import number_floor
+from gatewayd.io import sqlite_invoices
 from gatewayd.io import sqlite_receipts as receipts
 from gatewayd.io.sqlite_schema import BUSY_SECONDS, address
 from gatewayd.io.sqlite_store import ROWS_OF_ONE, ROWS_OF_SOME, by_payment
@@ -47,6 +49,8 @@ STEPS_BETWEEN_LOOKS: Final = 20_000
 FOUND_MAX: Final = 1_000
 """Payments or notices in one answer."""
 OPEN_MAX: Final = 1_000_000
+NUMBER_MAX: Final = 2**62
+"""Above every number."""
 AHEAD_MS: Final = 3_600_000
 """How far numbers may have run ahead of the wall clock that they are made of, after it was set back."""
 CACHE_KIB: Final = 4_096
@@ -210,6 +214,67 @@ class SqliteReader:
         """See `Reader.twice`."""
         found = await self._fetch(receipts.TWICE, RECEIPTS_COMPARED_MS, receipts.as_json(sightings))
         return [(sightings[place], other) for place, other in found if other is not None]
+
+    # --- invoices
+
+    async def find_invoices(
+        self,
+        shop: str,
+        *,
+        status: str | None = None,
+        order_id: str | None = None,
+        created_from_ms: int | None = None,
+        created_to_ms: int | None = None,
+        before_number: int | None = None,
+        limit: int,
+    ) -> list[int]:
+        """See `InvoiceReader.find_invoices`."""
+        lowest = None if created_from_ms is None else number_floor(created_from_ms)
+        above = NUMBER_MAX if before_number is None else before_number
+        if created_to_ms is not None:
+            above = min(above, number_floor(created_to_ms) + AHEAD_MS)
+        query, values = sqlite_invoices.find_query(
+            shop,
+            status=status,
+            order_id=order_id,
+            numbers=(lowest, above),
+            created=(created_from_ms, created_to_ms),
+            limit=min(limit, FOUND_MAX),
+        )
+        return [number for (number,) in await self._fetch(query, *values)]
+
+    async def paid_of(self, invoices: Sequence[int]) -> dict[int, Paid]:
+        """See `InvoiceReader.paid_of`."""
+        found = await self._fetch(sqlite_invoices.PAID_OF, orjson.dumps(invoices).decode())
+        return sqlite_invoices.paid_by_invoice(found)
+
+    async def payments_of(
+        self, invoice: int, *, before_number: int | None = None, limit: int
+    ) -> list[int]:
+        """See `InvoiceReader.payments_of`."""
+        above = NUMBER_MAX if before_number is None else before_number
+        query = sqlite_invoices.PAYMENTS_OF
+        found = await self._fetch(query, invoice, above, min(limit, FOUND_MAX))
+        return [number for (number,) in found]
+
+    async def orders_taken(self, invoice: int) -> set[str]:
+        """See `InvoiceReader.orders_taken`."""
+        found = await self._fetch(sqlite_invoices.ORDERS_TAKEN, invoice)
+        return {order_id for (order_id,) in found}
+
+    async def invoices_to_look_at(
+        self, now_ms: int, after: tuple[int, int], limit: int
+    ) -> list[tuple[int, int]]:
+        """See `InvoiceReader.invoices_to_look_at`."""
+        query = sqlite_invoices.TO_LOOK_AT
+        found = await self._fetch(query, now_ms, *after, min(limit, FOUND_MAX))
+        return [(look_ms, number) for look_ms, number in found]
+
+    async def invoices_said_open(self, after_number: int, limit: int) -> list[int]:
+        """See `InvoiceReader.invoices_said_open`."""
+        query = sqlite_invoices.SAID_OPEN
+        found = await self._fetch(query, after_number, min(limit, FOUND_MAX))
+        return [number for (number,) in found]
 
     # --- the whole
 

@@ -2,16 +2,18 @@
 
 `events` is the journal itself: append-only, one row per event, never changed. Everything else is either beside it
 (`private`, which may be erased; `guards`; `outbox`; `receivers` and their `deliveries`) or derived from it and
-rebuildable (`payments`, `search`, `receipts`, `kinds`).
+rebuildable (`payments`, `search`, `receipts`, `invoices`, `invoice_payments`, `kinds`).
 """
 
 import sqlite3
 from pathlib import Path
 from typing import Final
 
+from gatewayd.io import sqlite_invoices
+
 APPLICATION_ID: Final = 0x67774A31
 """`gwJ1`: no other program's database is ever taken for a journal, or written into."""
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 SQLITE_MIN: Final = (3, 37, 0)
 """STRICT tables came with it."""
 BUSY_SECONDS: Final = 5.0
@@ -117,6 +119,7 @@ CREATE INDEX search_in_review ON search (number) WHERE needs_review = 1;
     + _POSTING
     + _BY_STATUS_AND_GATEWAY
     + _RECEIPTS
+    + sqlite_invoices.TABLES
 )
 
 UPGRADES: Final = (
@@ -124,6 +127,7 @@ UPGRADES: Final = (
     _POSTING,
     _BY_STATUS_AND_GATEWAY,
     _RECEIPTS,
+    sqlite_invoices.TABLES,
 )
 """What makes of each schema, from the first on, the next one; events are never touched."""
 

@@ -20,6 +20,7 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from gatewayd.core.delivery import Delivery, Standing
+from gatewayd.io import sqlite_invoices
 from gatewayd.io import sqlite_posting as posting
 from gatewayd.io import sqlite_receipts as receipts
 from gatewayd.io import sqlite_schema as schema
@@ -246,6 +247,12 @@ class SqliteStore:
             db.executemany(_INSERT_NOTICE, notices)
         if searches.rows:
             db.executemany(UPSERT_SEARCH, map(search_values, searches.rows))
+            of_invoices = [row for row in searches.rows if row.invoice]
+            if of_invoices:
+                sqlite_invoices.write_payments(db, of_invoices)
+        if searches.invoices:
+            held = {a.number for a, holder in zip(appends, results, strict=True) if holder}
+            sqlite_invoices.write(db, (row for row in searches.invoices if row.number not in held))
         for changes in searches.posting:
             posting.write(db, changes)
         if searches.receipts:

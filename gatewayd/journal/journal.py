@@ -17,16 +17,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from gatewayd.core.events import Event
+from gatewayd.core.invoices import number_in
 from gatewayd.core.news import REVIEW_RAISED, REVIEW_RESOLVED, news_of, news_of_refunds
 from gatewayd.core.payment import Payment, apply
 from gatewayd.core.states import IllegalTransition
 from gatewayd.core.status import HOLDS_ORDER, needs_review, status_of
 from gatewayd.journal import codec
 from gatewayd.journal.store import (
+    FIRST_OF_INVOICE,
     Append,
     Guard,
     GuardKind,
     Holder,
+    InvoiceColumns,
     Notice,
     Row,
     Search,
@@ -123,6 +126,8 @@ class Journal:
         self._queue: deque[_Queued] = deque()
         self._in_flight: list[_Queued] = []
         self._dirty: dict[int, Payment] = {}
+        self._beside: dict[Ticket, InvoiceColumns] = {}
+        """Of invoices whose events wait."""
         self.queued_events = 0
 
     # --- what is known
@@ -261,6 +266,15 @@ class Journal:
             self._accept(entry, payment, is_open=is_open)
         return self._enqueue(entry, append, payment if takes else None)
 
+    def append_beside(self, append: Append, columns: InvoiceColumns) -> Ticket:
+        """Record events of an invoice, which memory does not keep. Whoever makes them sees to their versions."""
+        ticket = Ticket()
+        self._queue.append(_Queued(append, ticket, None))
+        self._beside[ticket] = columns
+        self.queued_events += len(append.rows)
+        self.on_queued()
+        return ticket
+
     # --- for whoever moves batches
 
     @property
@@ -303,13 +317,25 @@ class Journal:
         rows = tuple(search_of(self._dirty.pop(number)) for number in due)
         return Searches(rows, complete=not self._dirty)
 
+    @property
+    def has_invoices(self) -> bool:
+        """Whether columns of invoices wait."""
+        return bool(self._beside)
+
+    def take_invoices(self) -> tuple[InvoiceColumns, ...]:
+        """The columns of the invoices in the batch just taken: they belong into the same transaction."""
+        taken = [ticket for ticket in self._beside if ticket.taken]
+        return tuple(self._beside.pop(ticket) for ticket in taken)
+
     def batch_landed(self, results: Sequence[Holder | None]) -> None:
         """The batch is on disk; `results` tells per append who kept it out, if anybody."""
         landed, self._in_flight = self._in_flight, []
         for queued, conflict in zip(landed, results, strict=True):
             self.queued_events -= len(queued.append.rows)
             if queued.append.takes:
-                entry = self._entries[queued.append.number]
+                entry = self._entries.get(queued.append.number)
+                if entry is None:  # an invoice
+                    continue
                 entry.locked = False
                 if conflict is None:
                     assert queued.payment is not None
@@ -320,10 +346,10 @@ class Journal:
                         is_open=entry.is_open if is_open is None else is_open,
                     )
         for queued, conflict in zip(landed, results, strict=True):
-            payment = self._entries[queued.append.number].payment
-            if conflict is None and payment is not None:
+            entry = self._entries.get(queued.append.number)
+            if conflict is None and entry is not None and entry.payment is not None:
                 for notice in queued.append.notices:
-                    self._on_notice(payment, notice)
+                    self._on_notice(entry.payment, notice)
         for queued, conflict in zip(landed, results, strict=True):
             queued.ticket.finish(conflict)
         for queued in landed:
@@ -360,9 +386,14 @@ class Journal:
 
 
 def replay(number: int, rows: Iterable[Row]) -> Payment | None:
-    """The payment that these events make; None for none. UnknownEvent or DamagedJournal if they make none."""
+    """The payment that these events make; None for none, and for those of an invoice.
+
+    UnknownEvent or DamagedJournal if they make none.
+    """
     payment: Payment | None = None
     for row in rows:
+        if payment is None and row.kind == FIRST_OF_INVOICE:
+            return None
         payment = replay_one(payment, number, row)
     return payment
 
@@ -400,6 +431,7 @@ def search_of(payment: Payment) -> Search:
         amount=payment.amount,
         created_ms=payment.created_ms,
         needs_review=needs_review(payment),
+        invoice=number_in(payment.key),
     )
 
 

@@ -10,6 +10,7 @@ from enum import Enum
 from gatewayd.core.delivery import Changes, Delivery, Standing
 from gatewayd.core.events import Mismatched, StartRequested, Verified
 from gatewayd.journal import codec
+from gatewayd.journal.memory_invoices import Shelf
 from gatewayd.journal.store import (
     IDEMPOTENCY_KEPT_MS,
     NO_SEARCHES,
@@ -57,6 +58,7 @@ class MemoryStore:
         self._searched = 0
         self._receipts: dict[tuple[str, str], dict[int, int]] = {}
         self._compared = 0
+        self.invoices = Shelf()
 
     # --- faults
 
@@ -100,6 +102,9 @@ class MemoryStore:
         before = len(self._events)
         results = [self._append(append) for append in appends]
         self._search.update((row.number, row) for row in searches.rows)
+        self.invoices.put_payments(searches.rows)
+        kept_out = {a.number for a, held in zip(appends, results, strict=True) if held is not None}
+        self.invoices.put(row for row in searches.invoices if row.number not in kept_out)
         for changes in searches.posting:
             self._post(changes)
         for seen in searches.receipts:

@@ -16,6 +16,8 @@ IDEMPOTENCY_KEPT_MS: Final = 7 * 86_400_000
 """Longer than the banks take to return money, so that no late repeat makes a second payment."""
 RECEIPTS_COMPARED_MS: Final = 30 * 86_400_000
 """No bank gives a number again so soon, and none brings up an older receipt."""
+FIRST_OF_INVOICE: Final = "InvoiceCreated"
+"""The kind of the first event of what is an invoice, and no payment."""
 GUARD_CHARS_MAX: Final = 1_024
 """A reference of a bank or an order number of a shop, with its owner's name; 512 characters at most each."""
 
@@ -108,6 +110,22 @@ class Search:
     amount: int
     created_ms: int
     needs_review: bool
+    invoice: int = 0
+    """The invoice that it is for; 0: none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceColumns:
+    """The columns that invoices are found by; they land with the events and can be rebuilt from them."""
+
+    number: int
+    shop: str
+    order_id: str
+    status: str
+    wanted: int
+    look_ms: int
+    """From when on an open one is to be looked at: it has expired, or was stopped."""
+    created_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +161,8 @@ class Searches:
     receipts: tuple[Sighting, ...] = ()
     compared: int | None = None
     """Up to this place every receipt was compared with those before it; None: as before."""
+    invoices: tuple[InvoiceColumns, ...] = ()
+    """Of invoices whose events are in the same batch; whose append is kept out has none."""
 
 
 NO_SEARCHES: Final = Searches()
@@ -197,7 +217,7 @@ class Store(Protocol):
         """
 
     def unsearched(self) -> list[int]:
-        """Payments with events that the search columns may not know yet."""
+        """Payments with events that the search columns may not know yet; invoices may be among them."""
 
     def take_receivers(self, names: Iterable[str]) -> list[tuple[Standing, list[Delivery]]]:
         """How the receivers of webhooks stand, in the order of `names`, with what is not delivered yet.

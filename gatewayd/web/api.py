@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from gatewayd.core.money import from_rial
-from gatewayd.core.needs import needs_of, payer_of
+from gatewayd.core.needs import Needs, needs_of, payer_of
 from gatewayd.core.payment import Payment
 from gatewayd.core.settings import Scope
 from gatewayd.core.status import Status, status_of
@@ -93,27 +93,34 @@ async def create_payment(request: Request) -> web.Response:
 
 
 def _check_eligible(request: Request, draft: Draft) -> None:
-    """Refuse before it starts what no gateway could take or enforce, and name the fields that rule the last one out."""
-    eligible_for = request.app[ENGINE].starting.eligible_for
-    wishes: dict[str, Any] = {"amount": draft.amount, "test": draft.test, "only": draft.gateways}
     needs = needs_of(
         payer=payer_of(draft.private.get("payer")),
         methods=draft.methods,
         splits=draft.splits,
         capture=draft.capture,
     )
-    if eligible_for(draft.shop, **wishes, needs=needs):
+    wishes: dict[str, Any] = {"amount": draft.amount, "test": draft.test, "only": draft.gateways}
+    check_eligible(request, draft.shop, wishes, needs)
+
+
+def check_eligible(request: Request, shop: str, wishes: dict[str, Any], needs: Needs) -> None:
+    """Refuse before it starts what no gateway could take or enforce, and name the fields that rule the last one out.
+
+    `wishes` are `amount`, `test` and `only`, as `Starting.eligible_for` has them.
+    """
+    eligible_for = request.app[ENGINE].starting.eligible_for
+    if eligible_for(shop, **wishes, needs=needs):
         return
     asked = [(path, f"no gateway of this shop {says}", rest) for path, says, rest in needs.each()]
     errors = [
         FieldError(path, detail, "no_gateway")
         for path, detail, rest in asked
-        if eligible_for(draft.shop, **wishes, needs=rest)
+        if eligible_for(shop, **wishes, needs=rest)
     ]
-    if draft.gateways and eligible_for(draft.shop, **{**wishes, "only": ()}, needs=needs):
+    if wishes["only"] and eligible_for(shop, **{**wishes, "only": ()}, needs=needs):
         detail = "none of these takes the payment; others of this shop's gateways do"
         errors.insert(0, FieldError("gateways", detail, "no_gateway"))
-    if not errors and asked and eligible_for(draft.shop, **wishes):  # only together too much
+    if not errors and asked and eligible_for(shop, **wishes):  # only together too much
         errors = [FieldError(path, detail, "no_gateway") for path, detail, _ in asked]
     if not errors:
         detail = "no gateway of this shop takes this amount with this key and all that is asked for"
@@ -247,7 +254,7 @@ async def list_payments(request: Request) -> web.Response:
             gateway=query.get("gateway"),
             created_from_ms=read_time(query.get("created_from"), "created_from"),
             created_to_ms=read_time(query.get("created_to"), "created_to"),
-            before_number=_number(after, "starting_after") if after is not None else None,
+            before_number=payment_number(after, "starting_after") if after is not None else None,
             limit=limit + 1,
         )
     except TooSlow:
@@ -326,7 +333,8 @@ def _status(text: str | None) -> str | None:
     return text
 
 
-def _number(text: str, name: str) -> int:
+def payment_number(text: str, name: str) -> int:
+    """The number in a payment's id; Problem 422 that names the field for anything else."""
     found = _ID.match(text)
     if found is None:
         raise invalid(name, "must be a payment's id, such as pay_217512345678")

@@ -13,7 +13,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from gatewayd.engine.engine import Engine
-from gatewayd.web import api, customer, refunds
+from gatewayd.web import api, customer, invoice_page, invoices, refunds
 from gatewayd.web.addresses import Addresses
 from gatewayd.web.admission import Admission
 from gatewayd.web.asked import Asked, Request
@@ -27,6 +27,7 @@ from gatewayd.web.pages import asset
 from gatewayd.web.ports import (
     ADMISSION,
     ENGINE,
+    INVOICING,
     LOAD,
     PAST,
     REGISTERED,
@@ -69,6 +70,7 @@ def build_app(
         client_max_size=service.web.body_max_bytes,
     )
     app[ENGINE] = engine
+    app[INVOICING] = engine.invoice_by(past)
     app[SERVICE] = service
     app[SHOPS] = Shops(service.shops, engine.clock.wall)
     app[LOAD] = load
@@ -81,7 +83,16 @@ def build_app(
     app[RATES] = Rates(engine.clock.monotonic)
     app[WHY_NOT] = why_not
     app[DESK] = Desk(service.shops, Names(engine.links), engine.journal.payments())
-    app.add_routes([*api.routes(), *refunds.routes(), *reference.routes(), *customer.routes()])
+    app.add_routes(
+        [
+            *api.routes(),
+            *refunds.routes(),
+            *invoices.routes(),
+            *reference.routes(),
+            *customer.routes(),
+            *invoice_page.routes(),
+        ]
+    )
     app[DOCUMENT] = Document(service.payments)
     app[LANE] = Lane(app, _MAIN_FLOW, through)
     if app[DESK].zarinpal:

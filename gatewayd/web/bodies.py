@@ -45,7 +45,7 @@ ORDER_ID: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,98}[\x21-\x7e])?")
 
 
 @plain_dataclass(frozen=True, slots=True)
-class _Rules:
+class Rules:
     """What a body is judged by, beside its form."""
 
     shop: ShopSettings
@@ -53,31 +53,40 @@ class _Rules:
     gateways: frozenset[str]
 
 
-def _order_id(text: str) -> str:
+def order_number(text: str) -> str:
+    """A shop's own number of an order."""
     if not ORDER_ID.fullmatch(text):
         raise ValueError("must be 1 to 100 printable ASCII characters, without blanks at the ends")
     return text
 
 
 def _in_range(amount: int, info: ValidationInfo) -> int:
-    """The limits in the currency that the shop counts in."""
     if "currency" not in info.data:  # it is wrong itself, and is complained of
         return amount
-    rules, currency = _rules(info), Currency(info.data["currency"])
+    said = in_range(amount, Currency(info.data["currency"]), _rules(info))
+    if said is not None:
+        raise _refused("amount_out_of_range", said)
+    return amount
+
+
+def in_range(amount: int, currency: Currency, rules: Rules) -> str | None:
+    """What an amount must be, in the currency that the shop counts in; None if it is."""
     least, most = rules.settings.amounts_of(rules.shop)
     if least <= to_rial(amount, currency) <= most:
-        return amount
+        return None
     unit = "rial"
     if currency is Currency.IRT:
         least, most, unit = -(-least // RIAL_PER_TOMAN), most // RIAL_PER_TOMAN, "toman"
-    raise _refused("amount_out_of_range", f"must be {least} to {most} {unit}")
+    return f"must be {least} to {most} {unit}"
 
 
-def _return_url(url: str, info: ValidationInfo) -> str:
+def return_address(url: str, info: ValidationInfo) -> str:
+    """Where this shop's customers may be sent."""
     return checked_return_url(url, _rules(info).shop)
 
 
-def _usable(names: list[str], info: ValidationInfo) -> list[str]:
+def usable(names: list[str], info: ValidationInfo) -> list[str]:
+    """Gateways of this shop."""
     unknown = [name for name in names if name not in _rules(info).gateways]
     if unknown:
         detail = f"this shop has no gateway named {unknown[0][:NAME_CHARS_MAX]!r}"
@@ -128,8 +137,8 @@ def _refused(code: str, detail: str) -> PydanticCustomError:
     return PydanticCustomError("refused", "{detail}", {"code": code, "detail": detail})
 
 
-def _rules(info: ValidationInfo) -> _Rules:
-    assert isinstance(info.context, _Rules), "bodies are read with their rules"
+def _rules(info: ValidationInfo) -> Rules:
+    assert isinstance(info.context, Rules), "bodies are read with their rules"
     return info.context
 
 
@@ -139,6 +148,7 @@ Text = Annotated[Str, Field(max_length=500), AfterValidator(typed.readable)]
 Email = Annotated[Str, Field(max_length=254), AfterValidator(typed.email)]
 Card = Annotated[Str, AfterValidator(typed.card)]
 Method = Literal["card", "wallet", "credit"]
+Metadata = Annotated[dict[str, Any] | None, AfterValidator(_metadata)]
 Amount = Annotated[Int, Field(gt=0), AfterValidator(_in_range)]
 
 
@@ -181,12 +191,12 @@ class PaymentBody:
 
     currency: Literal["IRR", "IRT"] = "IRR"
     amount: Amount
-    order_id: Annotated[Str, AfterValidator(_order_id)]
-    return_url: Annotated[Str, AfterValidator(_return_url)]
+    order_id: Annotated[Str, AfterValidator(order_number)]
+    return_url: Annotated[Str, AfterValidator(return_address)]
     description: Text | None = None
     payer: PayerBody | None = None
     methods: Annotated[list[Method], Field(max_length=3)] = field(default_factory=list)
-    gateways: Annotated[list[Str], Field(max_length=100), AfterValidator(_usable)] = field(
+    gateways: Annotated[list[Str], Field(max_length=100), AfterValidator(usable)] = field(
         default_factory=list
     )
     capture: Literal["automatic", "manual"] = "automatic"
@@ -196,7 +206,7 @@ class PaymentBody:
     expires_in: Annotated[Int | None, AfterValidator(_lifetime), Field(validate_default=True)] = (
         None
     )
-    metadata: Annotated[dict[str, Any] | None, AfterValidator(_metadata)] = None
+    metadata: Metadata = None
     locale: Literal["fa", "en"] = "fa"
 
 
@@ -252,7 +262,7 @@ def read_payment(
     try:
         # The adapter's own method costs as much again in handing over arguments.
         body = _PAYMENT.validator.validate_python(
-            document, context=_Rules(caller.shop, settings, known)
+            document, context=Rules(caller.shop, settings, known)
         )
     except ValidationError as error:
         raise complaints(error) from None

@@ -36,7 +36,7 @@ from gatewayd.web.turnstile import CUSTOMER
 NOT_RECORDED_SECONDS: Final = 5.0
 """Beyond the wait for banks: a disk that takes longer is out of order, and the customer is told so."""
 RETURN: Final = "/return/"
-PREFIXES: Final = ("/pay/", RETURN)
+PREFIXES: Final = ("/pay/", RETURN, "/i/")
 """Who asks for these is a person, and is shown pages."""
 _PREFETCHING: Final = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 
@@ -54,7 +54,7 @@ async def shown_pay(request: Request, number: int) -> web.StreamResponse:
     engine = request.app[ENGINE]
     first = _is_first(engine.journal.get(number))
     if first and not await request.app[TURNSTILE].enter(CUSTOMER):
-        return _queue(request)
+        return queue(request, request.app[ADMISSION].refused(engine.clock.monotonic()))
     coming = engine.cashier.arrive(number)
     return await _shown(request, coming, _starting_seconds(request))
 
@@ -84,10 +84,9 @@ def _is_first(payment: Payment | None) -> bool:
     return payment is not None and not payment.attempts and payment.takes_attempts
 
 
-def _queue(request: Request) -> web.Response:
-    """Too many customers at once: a page that comes back by itself."""
+def queue(request: Request, seconds: int) -> web.Response:
+    """Too many customers at once: a page that comes back by itself after so many seconds."""
     request.app[TALLY].asked_to_wait()
-    seconds = request.app[ADMISSION].refused(request.app[ENGINE].clock.monotonic())
     locale = preferred(request.headers.get("Accept-Language"))
     answer = page(
         "queue", status=503, locale=locale, pay_url=request.path, again_after_seconds=seconds
@@ -160,16 +159,16 @@ def show(request: Request, view: View) -> web.StreamResponse:
         return unknown_page(request)
     if isinstance(view, Back):
         if payment.hold is not None and payment.hold.face:
-            return _go(callback_url(payment, request.app[DESK].names))
-        return _go(shop_url(payment, shop, engine.deadlines.now_ms()))
+            return go(callback_url(payment, request.app[DESK].names))
+        return go(shop_url(payment, shop, engine.deadlines.now_ms()))
     common: dict[str, Any] = {
         "locale": payment.locale,
         "payment": payment,
-        "title": shop.title or _host_of(payment.return_url),
+        "title": shop.title or host_of(payment.return_url),
     }
     if isinstance(view, HandOver):
         elsewhere = request.app[REGISTERED].elsewhere(request, view)
-        return _go(elsewhere) if elsewhere else _hand_over(view.attempt, common)
+        return go(elsewhere) if elsewhere else _hand_over(view.attempt, common)
     # The pages' own forms stay on the host that the customer is on.
     common["pay_url"] = f"/pay/{engine.links.pay_id(payment.number)}"
     match view:
@@ -186,10 +185,11 @@ def show(request: Request, view: View) -> web.StreamResponse:
 def _hand_over(attempt: Attempt, common: dict[str, Any]) -> web.Response:
     redirect = attempt.redirect
     assert redirect is not None, "only what has a token is handed over"
-    return hand_over_page(redirect, bank_host=_host_of(redirect.url), **common)
+    return hand_over_page(redirect, bank_host=host_of(redirect.url), **common)
 
 
-def _host_of(url: str) -> str:
+def host_of(url: str) -> str:
+    """The host of an address of a shop or a bank."""
     end = url.find("/", len("https://"))
     return _host_in(url if end < 0 else url[:end])
 
@@ -199,7 +199,7 @@ def _host_in(origin: str) -> str:
     return urlsplit(origin).hostname or ""
 
 
-def _go(location: str) -> web.Response:
+def go(location: str) -> web.Response:
     """To another address, by GET whatever the browser came with."""
     return web.Response(status=303, headers={"Location": location, "Cache-Control": "no-store"})
 

@@ -4,24 +4,31 @@ The order is that of the journal's disk, where one writer gives the places: an e
 followed by one with a lower place, so that a cursor passes nothing over.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import orjson
 from aiohttp import web
 
-from gatewayd.core.news import is_of_refund
-from gatewayd.core.payment import Payment
+from gatewayd.core.invoices import as_it_was
+from gatewayd.core.news import is_of_invoice, is_of_refund
 from gatewayd.core.settings import Scope
 from gatewayd.engine.event_ids import event_id, find_told, place_of
 from gatewayd.engine.links import Links
+from gatewayd.journal.invoices import invoice_as_of
 from gatewayd.journal.journal import as_of, side
-from gatewayd.journal.store import Told, TooSlow
+from gatewayd.journal.store import Row, Told, TooSlow
 from gatewayd.web.bodies import read_object
 from gatewayd.web.lists import read_limit
 from gatewayd.web.ports import ENGINE, PAST, SERVICE, SHOPS
 from gatewayd.web.problems import FieldError, Problem, invalid, refuse_others
-from gatewayd.web.render import json_answer, moment, payment_object, refund_object
-from gatewayd.web.shapes import EventShape, PaymentShape, RefundShape
+from gatewayd.web.render import (
+    invoice_object,
+    json_answer,
+    moment,
+    payment_object,
+    refund_object,
+)
+from gatewayd.web.shapes import EventShape, InvoiceShape, PaymentShape, RefundShape
 
 
 async def list_events(request: web.Request) -> web.Response:
@@ -38,10 +45,7 @@ async def list_events(request: web.Request) -> web.Response:
     except TooSlow:
         detail = "The journal is busy; ask again, for fewer at once."
         raise Problem(503, "too_slow", detail, retry_after_seconds=1) from None
-    data = [
-        event_object(told, as_of(told.number, rows[told.number], told.notice.version), links)
-        for told in found[:limit]
-    ]
+    data = [event_object(told, rows[told.number], links) for told in found[:limit]]
     return json_answer(
         {"object": "list", "data": data, "has_more": len(found) > limit, "url": "/v1/events"}
     )
@@ -83,28 +87,35 @@ def _no_webhooks() -> Problem:
     return Problem(409, "no_webhooks", "This shop has no receiver of webhooks for such events.")
 
 
-def event_object(told: Told, payment: Payment, links: Links) -> EventShape:
-    """The event; `payment` is the payment as it was then."""
+def event_object(told: Told, rows: Sequence[Row], links: Links) -> EventShape:
+    """The event; `rows` are all events of what it is about, which is shown as it was then."""
     return {
         "id": event_id(told),
         "object": "event",
         "type": told.notice.type,
         "created_at": moment(told.notice.at_ms),
-        "data": _data(told.notice.type, payment, links),
+        "data": _data(told, rows, links),
     }
 
 
-def _data(news: str, payment: Payment, links: Links) -> PaymentShape | RefundShape:
-    """What it is about: the payment, or the refund that its last event moved."""
+def _data(
+    told: Told, rows: Sequence[Row], links: Links
+) -> PaymentShape | RefundShape | InvoiceShape:
+    """What it is about: the invoice, the payment, or the refund that its last event moved."""
+    news, version = told.notice.type, told.notice.version
+    if is_of_invoice(news):
+        invoice = invoice_as_of(told.number, rows, version)
+        return invoice_object(invoice, *as_it_was(invoice), links, told.notice.at_ms)
+    payment = as_of(told.number, rows, version)
     if is_of_refund(news):
         (refund,) = [each for each in payment.refunds if each.version == payment.version]
         return refund_object(payment, refund)
     return payment_object(payment, links)
 
 
-def event_renderer(links: Links) -> Callable[[Told, Payment], bytes]:
+def event_renderer(links: Links) -> Callable[[Told, Sequence[Row]], bytes]:
     """Makes the bodies of webhooks."""
-    return lambda told, payment: orjson.dumps(event_object(told, payment, links))
+    return lambda told, rows: orjson.dumps(event_object(told, rows, links))
 
 
 async def told_of(request: web.Request, whose: str, text: str, name: str) -> Told:

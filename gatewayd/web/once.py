@@ -26,16 +26,15 @@ In the engine the guard goes into the `takes` of the append with the call's firs
 import asyncio
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 from aiohttp import web
 
-from gatewayd.core.payment import Payment
 from gatewayd.journal.journal import as_of, side
-from gatewayd.journal.store import Guard, GuardKind, Holder
+from gatewayd.journal.store import Guard, GuardKind, Holder, Row
 from gatewayd.web.asked import Request
 from gatewayd.web.ports import PAST
 from gatewayd.web.problems import Problem
@@ -50,8 +49,10 @@ KEY: Final = re.compile(f'"{_CHARS}"|{_CHARS}')
 
 RUNNING: "web.AppKey[Running]" = web.AppKey("running")
 
+T = TypeVar("T")
+AsOf = Callable[[int, Sequence[Row], int], T]
+"""From the events of what a number names to how it was with one of its versions."""
 Act = Callable[[], Awaitable[web.Response | Holder]]
-Again = Callable[[Payment], web.Response]
 _End = asyncio.Future[web.Response | None]
 
 
@@ -98,9 +99,17 @@ class Running:
 
 
 async def once(
-    request: Request, guard: Guard, act: Act, again: Again, *, look_first: bool = True
+    request: Request,
+    guard: Guard,
+    act: Act,
+    again: Callable[[T], web.Response],
+    *,
+    as_it_was: AsOf[T] = as_of,  # type: ignore[assignment]  # mypy has no defaults for type variables
+    look_first: bool = True,
 ) -> web.Response:
     """Do `act` once for this key. It gives its answer, or who holds the key; `again` makes the answer anew.
+
+    `as_it_was` makes what `again` is given from the journal: the payment, or the invoice.
 
     `look_first` asks the journal before `act` is tried, which is needed wherever what was done before would make it
     refuse; a call that always appends can do without.
@@ -113,17 +122,23 @@ async def once(
         holder = await request.app[PAST].holder(guard.kind, guard.key) if look_first else None
         made = holder or await act()
         if isinstance(made, Holder):
-            made = await _repeated(request, guard, made, again)
+            made = await _repeated(request, guard, made, again, as_it_was)
         end.set_result(made)
     return made
 
 
-async def _repeated(request: Request, guard: Guard, holder: Holder, again: Again) -> web.Response:
+async def _repeated(
+    request: Request,
+    guard: Guard,
+    holder: Holder,
+    again: Callable[[T], web.Response],
+    as_it_was: AsOf[T],
+) -> web.Response:
     """The answer of the first call."""
     if holder.guard.detail != guard.detail:
         raise _reused()
     rows = await request.app[PAST].rows(holder.number)
-    return _marked(again(as_of(holder.number, rows, holder.version)))
+    return _marked(again(as_it_was(holder.number, rows, holder.version)))
 
 
 def _marked(answer: web.Response) -> web.Response:

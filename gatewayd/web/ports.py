@@ -8,6 +8,8 @@ from aiohttp import web
 from gatewayd.core.payment import Payment
 from gatewayd.core.settings import ServiceSettings
 from gatewayd.engine.engine import Engine
+from gatewayd.engine.invoicing import Invoicing
+from gatewayd.engine.reading import InvoiceReader
 from gatewayd.journal.store import GuardKind, Holder, Row, Told
 from gatewayd.web.admission import Admission
 from gatewayd.web.load import Load
@@ -16,7 +18,7 @@ from gatewayd.web.shops import Shops
 from gatewayd.web.turnstile import Turnstile
 
 
-class Past(Protocol):
+class Past(InvoiceReader, Protocol):
     """The journal's reader."""
 
     async def rows(self, number: int) -> list[Row]:
@@ -66,6 +68,7 @@ class Tally(Protocol):
 
 
 ENGINE: web.AppKey[Engine] = web.AppKey("engine", Engine)
+INVOICING: web.AppKey[Invoicing] = web.AppKey("invoicing", Invoicing)
 SERVICE: web.AppKey[ServiceSettings] = web.AppKey("service", ServiceSettings)
 SHOPS: web.AppKey[Shops] = web.AppKey("shops", Shops)
 ADMISSION: web.AppKey[Admission] = web.AppKey("admission", Admission)

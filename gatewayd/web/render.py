@@ -1,4 +1,4 @@
-"""Payments, refunds and gateways as the API shows them."""
+"""Payments, refunds, invoices and gateways as the API shows them."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -7,7 +7,9 @@ from functools import lru_cache
 import orjson
 from aiohttp import web
 
-from gatewayd.core.money import from_rial
+from gatewayd.core import invoices
+from gatewayd.core.invoices import Invoice, InvoiceStatus, Line, Paid
+from gatewayd.core.money import Currency, from_rial
 from gatewayd.core.payment import Attempt, Payment, attempt_of
 from gatewayd.core.refunds import Refund, RefundState, RefundWay
 from gatewayd.core.status import money_of, needs_review, returns_by_ms, status_of
@@ -66,6 +68,7 @@ def payment_object(payment: Payment, links: Links) -> shapes.PaymentShape:
         "currency": payment.currency,
         "amount_rial": payment.amount,
         "order_id": payment.order_id,
+        "invoice_id": payment.key if payment.key.startswith(invoices.ID) else None,
         "pay_url": links.pay_url(payment.number),
         "tracking_code": str(payment.number),
         "gateway": shown.gateway if shown else None,
@@ -147,6 +150,53 @@ def refund_needs(payment: Payment, refund: Refund) -> shapes.RefundNeedsShape:
         "ref_num": receipt.ref_num,
         "rrn": receipt.rrn,
         "trace_no": receipt.trace_no,
+    }
+
+
+def invoice_object(
+    invoice: Invoice, paid: Paid, status: InvoiceStatus, links: Links, now_ms: int
+) -> shapes.InvoiceShape:
+    """An invoice; amounts in its own currency. `paid` and `status` are as things stand at `now_ms`, or stood."""
+    currency = invoice.currency
+    ended = status not in {InvoiceStatus.OPEN, InvoiceStatus.PROCESSING}
+    return {
+        "id": invoices.public_id(invoice.number),
+        "object": "invoice",
+        "status": status,
+        "pay_url": links.invoice_url(invoice.number),
+        "amount": from_rial(invoice.amount, currency),
+        "currency": currency,
+        "amount_rial": invoice.amount,
+        "lines": [_line(line, currency) for line in invoice.lines],
+        "description": invoice.description or None,
+        "order_id": invoice.order_id,
+        "payments": "one" if invoice.wanted == 1 else "many",
+        "payments_max": invoice.wanted or None,
+        "payments_paid": paid.payments,
+        "paid_amount": from_rial(paid.amount, currency),
+        "paid_amount_rial": paid.amount,
+        "payment_id": None if paid.latest is None else public_id(paid.latest),
+        "due_at": when(invoice.due_ms),
+        "overdue": not ended and invoice.due_ms is not None and now_ms > invoice.due_ms,
+        "expires_at": moment(invoice.expires_ms),
+        "return_url": invoice.return_url or None,
+        "locale": "en" if invoice.locale == "en" else "fa",
+        "test": invoice.test,
+        "created_at": moment(invoice.created_ms),
+        "paid_at": when(invoice.paid_ms),
+        "ended_at": when(invoice.ended_ms),
+        "metadata": dict(invoice.metadata or {}),
+    }
+
+
+def _line(line: Line, currency: Currency) -> shapes.LineShape:
+    return {
+        "name": line.name,
+        "quantity": line.quantity,
+        "unit_price": from_rial(line.unit_price, currency),
+        "discount": from_rial(line.discount, currency),
+        "tax": from_rial(line.tax, currency),
+        "amount": from_rial(line.amount, currency),
     }
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
+from gatewayd.core.invoices import InvoiceStatus
 from gatewayd.core.money import Currency
 from gatewayd.core.refunds import RefundStatus, RefundWay
 from gatewayd.core.states import State
@@ -21,8 +22,10 @@ _TIME = {"format": "date-time"}
 Time = Annotated[str, Field(json_schema_extra=_TIME)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PAYMENT_ID: Final = r"^pay_[1-9][0-9]{0,14}$"
+INVOICE_ID: Final = r"^inv_[1-9][0-9]{0,14}$"
 REFUND_ID: Final = r"^rfd_[1-9][0-9]{0,14}_[1-9][0-9]{0,2}$"
 PaymentId = Annotated[str, Field(pattern=PAYMENT_ID)]
+InvoiceId = Annotated[str, Field(pattern=INVOICE_ID)]
 RefundId = Annotated[str, Field(pattern=REFUND_ID)]
 
 
@@ -107,6 +110,7 @@ class PaymentShape(TypedDict):
     currency: Currency
     amount_rial: int
     order_id: str
+    invoice_id: InvoiceId | None
     pay_url: Annotated[str, Field(description="Where to send the customer.")]
     tracking_code: str
     gateway: str | None
@@ -126,6 +130,50 @@ class PaymentShape(TypedDict):
     created_at: Time
     expires_at: Time
     paid_at: Time | None
+    metadata: dict[str, Any]
+
+
+@with_config(_CLOSED)
+class LineShape(TypedDict):
+    """A row of an invoice."""
+
+    name: str
+    quantity: int
+    unit_price: int
+    discount: int
+    tax: int
+    amount: int
+
+
+@with_config(_CLOSED)
+class InvoiceShape(TypedDict):
+    """What a shop wants paid by whoever has its address."""
+
+    id: InvoiceId
+    object: Literal["invoice"]
+    status: InvoiceStatus
+    pay_url: str
+    amount: int
+    currency: Currency
+    amount_rial: int
+    lines: list[LineShape]
+    description: str | None
+    order_id: str
+    payments: Literal["one", "many"]
+    payments_max: int | None
+    payments_paid: int
+    paid_amount: int
+    paid_amount_rial: int
+    payment_id: PaymentId | None
+    due_at: Time | None
+    overdue: bool
+    expires_at: Time
+    return_url: str | None
+    locale: Literal["fa", "en"]
+    test: bool
+    created_at: Time
+    paid_at: Time | None
+    ended_at: Time | None
     metadata: dict[str, Any]
 
 
@@ -174,8 +222,8 @@ class EventShape(TypedDict):
     type: str
     created_at: Time
     data: Annotated[
-        PaymentShape | RefundShape,
-        Field(description="The payment or the refund as it was then."),
+        PaymentShape | RefundShape | InvoiceShape,
+        Field(description="The payment, the refund or the invoice as it was then."),
     ]
 
 

@@ -67,6 +67,41 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
             "پاسخ بانک رسیده است، اما در این لحظه نمی‌توانیم آن را ثبت کنیم. لطفاً دوباره پرداخت نکنید و چند"
             " لحظهٔ دیگر دکمهٔ زیر را بزنید."
         ),
+        "invoice": "صورت‌حساب",
+        "invoice_number": "شمارهٔ صورت‌حساب",
+        "bill_to": "برای",
+        "due": "مهلت پرداخت",
+        "row": "شرح",
+        "quantity": "تعداد",
+        "unit_price": "بهای واحد",
+        "row_amount": "مبلغ",
+        "discount": "تخفیف",
+        "tax": "مالیات",
+        "in_toman": "مبلغ‌ها به تومان است.",
+        "in_rial": "مبلغ‌ها به ریال است.",
+        "total": "قابل پرداخت",
+        "pay": "پرداخت",
+        "pay_go_on": "ادامهٔ پرداخت",
+        "invoice_begun": "پرداخت این صورت‌حساب آغاز شده و هنوز نتیجه‌ای از بانک نرسیده است.",
+        "invoice_overdue": "مهلت پرداخت این صورت‌حساب گذشته است، اما هنوز می‌توانید آن را بپردازید.",
+        "invoice_paid": "این صورت‌حساب پرداخت شده است",
+        "invoice_paid_text": "پرداخت شما انجام شد. کد رهگیری را نگه دارید.",
+        "invoice_cancelled": "این صورت‌حساب لغو شده است",
+        "invoice_expired": "مهلت این صورت‌حساب به پایان رسیده است",
+        "invoice_reversed": "مبلغ این صورت‌حساب برگشت داده شده است",
+        "invoice_closed_text": "دیگر نمی‌توان آن را پرداخت کرد. در صورت نیاز از فروشگاه صورت‌حساب تازه بخواهید.",
+        "invoice_wait_text": (
+            "بانک هنوز پاسخ قطعی نداده است. لطفاً دوباره پرداخت نکنید. نتیجه معمولاً تا چند دقیقهٔ دیگر"
+            " مشخص می‌شود و همین‌جا نشان داده می‌شود."
+        ),
+        "invoice_elsewhere": (
+            "این سفارش از راه دیگری پرداخت شده یا در حال پرداخت است. برای آگاهی بیشتر با فروشگاه تماس بگیرید."
+        ),
+        "invoice_full": "هر کس که می‌توانست، پرداخت را آغاز کرده است. چند دقیقهٔ دیگر دوباره نگاه کنید.",
+        "invoice_no_gateway": "اکنون درگاهی برای این پرداخت در دسترس نیست. با فروشگاه تماس بگیرید.",
+        "invoice_failed_text": "این پرداخت به نتیجه نرسید. می‌توانید دوباره پرداخت کنید.",
+        "paid_on": "زمان پرداخت",
+        "pay_again": "پرداخت دیگر",
     },
     "en": {
         "direction": "ltr",
@@ -131,6 +166,47 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
             "The bank's answer is here, but we cannot record it just now. Please do not pay again; press the"
             " button below in a moment."
         ),
+        "invoice": "Invoice",
+        "invoice_number": "Invoice number",
+        "bill_to": "For",
+        "due": "Pay by",
+        "row": "What for",
+        "quantity": "Quantity",
+        "unit_price": "Unit price",
+        "row_amount": "Amount",
+        "discount": "Discount",
+        "tax": "Tax",
+        "in_toman": "Amounts are in toman.",
+        "in_rial": "Amounts are in rial.",
+        "total": "To pay",
+        "pay": "Pay",
+        "pay_go_on": "Go on with the payment",
+        "invoice_begun": (
+            "A payment of this invoice was begun, and the bank has not told us a result yet."
+        ),
+        "invoice_overdue": "The date to pay this invoice by has passed, but you can still pay it.",
+        "invoice_paid": "This invoice is paid",
+        "invoice_paid_text": "Your payment was made. Keep the tracking code.",
+        "invoice_cancelled": "This invoice was cancelled",
+        "invoice_expired": "The time for this invoice is over",
+        "invoice_reversed": "The money of this invoice was given back",
+        "invoice_closed_text": (
+            "It cannot be paid any more. Ask the shop for a new invoice if you need one."
+        ),
+        "invoice_wait_text": (
+            "The bank has not given a definite answer yet. Please do not pay again. The result is usually clear"
+            " within minutes, and will be shown here."
+        ),
+        "invoice_elsewhere": (
+            "This order was paid, or is being paid, in another way. Ask the shop about it."
+        ),
+        "invoice_full": ("As many people as can pay have begun to. Look again in a few minutes."),
+        "invoice_no_gateway": (
+            "No gateway can take this payment just now. Please contact the shop."
+        ),
+        "invoice_failed_text": "This payment did not succeed. You can pay again.",
+        "paid_on": "Paid on",
+        "pay_again": "Pay once more",
     },
 }
 
@@ -139,6 +215,11 @@ def digits(value: object, locale: str) -> str:
     """A number for reading."""
     text = f"{value:,}" if isinstance(value, int) else str(value)
     return text.translate(_PERSIAN) if locale == "fa" else text
+
+
+def plain_money(rial: int, locale: str, *, in_toman: bool) -> str:
+    """An amount without its unit, for a table that names it once."""
+    return digits(rial // RIAL_PER_TOMAN if in_toman else rial, locale)
 
 
 def money(rial: int, locale: str) -> str:

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from gatewayd import __version__
 from gatewayd.core.hosts import is_loopback
+from gatewayd.core.invoices import ORDER_CHARS_MAX
 from gatewayd.core.money import RIAL_PER_TOMAN
 from gatewayd.core.settings import PaymentSettings, ShopSettings
 from gatewayd.web import shapes
@@ -39,6 +40,8 @@ _NAMES: Final = {
     "PayerBody": "Payer",
     "SplitBody": "Split",
     "RefundBody": "NewRefund",
+    "InvoiceBody": "NewInvoice",
+    "LineBody": "NewLine",
     "CodeClass": "Cause",
     "State": "AttemptState",
     "Status": "PaymentStatus",
@@ -67,7 +70,8 @@ def build_document(
     schemas = types.schemas()
     _narrow(schemas, settings)
     if shop is not None:
-        _narrow_to_shop(schemas["NewPayment"]["properties"], shop, gateways)
+        for name in ("NewPayment", "NewInvoice"):
+            _narrow_to_shop(schemas[name]["properties"], shop, gateways)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -178,6 +182,18 @@ def _narrow(schemas: dict[str, Any], settings: PaymentSettings) -> None:
     payer["allowed_cards"]["items"]["pattern"] = _whole(CARD)
     schemas["Split"]["properties"]["iban"]["pattern"] = _whole(IBAN)
     _narrow_text(schemas["NewRefund"]["properties"]["iban"], _whole(IBAN))
+    _narrow_invoice(schemas["NewInvoice"]["properties"], settings)
+
+
+def _narrow_invoice(invoice: dict[str, Any], settings: PaymentSettings) -> None:
+    """The same of an invoice's, all of which may be left out."""
+    _narrow_text(invoice["order_id"], _whole(ORDER_ID), maxLength=ORDER_CHARS_MAX)
+    _narrow_text(invoice["return_url"], r"^https?://[^\s\\#@]+$", maxLength=RETURN_URL_CHARS_MAX)
+    least = -(-settings.amount_min // RIAL_PER_TOMAN)
+    for each in invoice["amount"]["anyOf"]:
+        if each["type"] == "integer":
+            del each["exclusiveMinimum"]
+            each |= {"minimum": least, "maximum": settings.amount_max}
 
 
 def _in_toman(settings: PaymentSettings) -> dict[str, Any]:
@@ -199,7 +215,7 @@ def _narrow_to_shop(payment: dict[str, Any], shop: ShopSettings, gateways: Seque
     )
     starts = [f"https://({secure})"] + ([f"http://({plain})"] if plain else [])
     rest = r"(:[1-9][0-9]{0,3})?([/?][\x21\x22\x24-\x5b\x5d-\x7e]*)?"
-    payment["return_url"]["pattern"] = f"^({'|'.join(starts)}){rest}$"
+    _narrow_text(payment["return_url"], f"^({'|'.join(starts)}){rest}$")
     payment["gateways"]["items"]["enum"] = list(gateways)
 
 
@@ -217,10 +233,10 @@ def _whole(pattern: re.Pattern[str]) -> str:
     return f"^(?:{pattern.pattern})$"
 
 
-def _narrow_text(field: dict[str, Any], pattern: str) -> None:
+def _narrow_text(field: dict[str, Any], pattern: str, **more: Any) -> None:
     for each in field.get("anyOf", [field]):
         if each.get("type") == "string":
-            each["pattern"] = pattern
+            each |= {"pattern": pattern, **more}
 
 
 def _operation(operation: Operation, types: _Types) -> dict[str, Any]:

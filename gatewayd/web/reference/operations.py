@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from gatewayd.core.invoices import KEPT_STATUSES
 from gatewayd.core.settings import Scope
 from gatewayd.core.status import Status
 from gatewayd.web import once, shapes
 from gatewayd.web.bodies import PaymentBody
+from gatewayd.web.invoice_bodies import InvoiceBody
 from gatewayd.web.lists import LIMIT_DEFAULT, LIMIT_MAX
 from gatewayd.web.refunds import RefundBody
 
 PAYMENT_ID: Final = {"type": "string", "pattern": shapes.PAYMENT_ID}
+INVOICE_ID: Final = {"type": "string", "pattern": shapes.INVOICE_ID}
 REFUND_ID: Final = {"type": "string", "pattern": shapes.REFUND_ID}
 EVENT_ID: Final = {"type": "string", "pattern": r"^evt_[1-9][0-9]{0,17}_[0-9a-f]{8}$"}
 KEY: Final = {"type": "string", "pattern": f"^(?:{once.KEY.pattern})$"}
@@ -63,6 +66,7 @@ class Operation:
 
 
 _ID: Final = Parameter(name="id", place="path", schema=PAYMENT_ID, required=True)
+_INVOICE: Final = Parameter(name="id", place="path", schema=INVOICE_ID, required=True)
 _KEY_NEEDED: Final = Parameter(name="Idempotency-Key", place="header", schema=KEY, required=True)
 _KEY: Final = Parameter(name="Idempotency-Key", place="header", schema=KEY)
 _LIMIT: Final = Parameter(
@@ -213,6 +217,92 @@ OPERATIONS: Final = (
         parameters=(Parameter(name="id", place="path", schema=REFUND_ID, required=True),),
         answer=shapes.RefundShape,
         problems=(404,),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/invoices",
+        name="createInvoice",
+        room="invoices",
+        words=(
+            "Make an invoice with an address of its own, for one payment or for many.",
+            "ساختن صورت‌حساب با نشانی خودش، برای یک پرداخت یا چند پرداخت.",
+        ),
+        scope=Scope.PAYMENTS_WRITE,
+        parameters=(_KEY,),
+        body=InvoiceBody,
+        status=201,
+        answer=shapes.InvoiceShape,
+        problems=(*_ONCE, 503),
+        headers=("Location", *_REPLAYED),
+        leads_to=("getInvoice", "cancelInvoice", "listInvoicePayments"),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/invoices",
+        name="listInvoices",
+        room="invoices",
+        words=("Your invoices, newest first.", "صورت‌حساب‌های شما، از تازه به کهنه."),
+        scope=Scope.PAYMENTS_READ,
+        parameters=(
+            Parameter(name="order_id", place="query", schema={"type": "string"}),
+            Parameter(
+                name="status",
+                place="query",
+                schema={"type": "string", "enum": [str(status) for status in KEPT_STATUSES]},
+            ),
+            Parameter(name="created_from", place="query", schema=_TIME),
+            Parameter(name="created_to", place="query", schema=_TIME),
+            _LIMIT,
+            Parameter(name="starting_after", place="query", schema=INVOICE_ID),
+        ),
+        answer=shapes.InvoiceShape,
+        of_list=True,
+        problems=(422, 503),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/invoices/{id}",
+        name="getInvoice",
+        room="invoices",
+        words=("One invoice as it is now.", "یک صورت‌حساب، همان‌گونه که اکنون هست."),
+        scope=Scope.PAYMENTS_READ,
+        parameters=(_INVOICE,),
+        answer=shapes.InvoiceShape,
+        problems=(404,),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/invoices/{id}/cancel",
+        name="cancelInvoice",
+        room="invoices",
+        words=(
+            "Take no further payment for it.",
+            "بستن صورت‌حساب؛ پس از آن پرداخت تازه‌ای نمی‌پذیرد.",
+        ),
+        scope=Scope.PAYMENTS_WRITE,
+        parameters=(_INVOICE, _KEY_NEEDED),
+        answer=shapes.InvoiceShape,
+        problems=(404, *_ONCE),
+        headers=_REPLAYED,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/invoices/{id}/payments",
+        name="listInvoicePayments",
+        room="invoices",
+        words=(
+            "The payments that were begun for it, newest first.",
+            "پرداخت‌هایی که برای این صورت‌حساب آغاز شده‌اند، از تازه به کهنه.",
+        ),
+        scope=Scope.PAYMENTS_READ,
+        parameters=(
+            _INVOICE,
+            _LIMIT,
+            Parameter(name="starting_after", place="query", schema=PAYMENT_ID),
+        ),
+        answer=shapes.PaymentShape,
+        of_list=True,
+        problems=(404, 422, 503),
     ),
     Operation(
         method="GET",

@@ -46,6 +46,7 @@ TYPES: Final = {
 ROOMS: Final = {
     "payments": ("Payments", "پرداخت‌ها"),
     "refunds": ("Refunds", "بازپرداخت‌ها"),
+    "invoices": ("Invoices", "صورت‌حساب‌ها"),
     "gateways": ("Gateways", "درگاه‌ها"),
     "events": ("Events", "رویدادها"),
     "health": ("Health", "سلامت سرویس"),
@@ -109,6 +110,32 @@ FIELDS: Final = {
     "amount_rial": ("In rial.", "مبلغ به ریال."),
     "currency": ("`IRR` is rial, `IRT` toman.", "`IRR` ریال و `IRT` تومان است."),
     "order_id": ("The shop's own number of the order.", "شماره‌ی سفارش در فروشگاه."),
+    "invoice_id": ("The invoice that it is for.", "صورت‌حسابی که برای آن است."),
+    "lines": ("The rows of the invoice.", "سطرهای صورت‌حساب."),
+    "quantity": ("How many.", "تعداد."),
+    "unit_price": ("Of one, in the invoice's currency.", "بهای یکی، به واحد پول صورت‌حساب."),
+    "discount": ("Taken off the whole row.", "تخفیف همه‌ی سطر."),
+    "tax": ("Added to the whole row.", "مالیات همه‌ی سطر."),
+    "payments": (
+        "`one`: it is paid once; `many`: by as many as come, or by `payments_max`.",
+        "`one`: یک بار پرداخت می‌شود؛ `many`: هر چند بار، یا تا `payments_max`.",
+    ),
+    "payments_max": (
+        "After so many payments it is paid.",
+        "پس از این تعداد، صورت‌حساب پرداخت‌شده است.",
+    ),
+    "payments_paid": ("How many of its payments are paid.", "تعداد پرداخت‌های انجام‌شده‌ی آن."),
+    "paid_amount": ("What they come to.", "جمع مبلغ آن‌ها."),
+    "paid_amount_rial": ("The same in rial.", "همان به ریال."),
+    "due_at": (
+        "By when it should be paid: a time, or a date in Tehran.",
+        "مهلت پرداخت: یک زمان، یا روزی به وقت تهران.",
+    ),
+    "overdue": ("Its due time is over, and it can still be paid.", "مهلت آن گذشته و هنوز باز است."),
+    "ended_at": (
+        "When it stopped to take payments.",
+        "زمانی که دیگر پرداختی نپذیرفت.",
+    ),
     "return_url": (
         "Where the customer goes back to; its host must be on the shop's list.",
         "نشانی بازگشت مشتری؛ دامنه‌ی آن باید در فهرست فروشگاه باشد.",
@@ -212,6 +239,9 @@ FIELDS: Final = {
     "created_from": ("Made at this time or later.", "ساخته‌شده از این زمان."),
     "created_to": ("Made before this time.", "ساخته‌شده پیش از این زمان."),
     "limit": ("How many at most.", "بیشترین تعداد."),
-    "starting_after": ("Those after this one of the last page.", "از پسِ این پرداختِ صفحه‌ی پیش."),
+    "starting_after": (
+        "Those after this one of the last page.",
+        "از پسِ این یکی، واپسینِ صفحه‌ی پیش.",
+    ),
     "after": ("Those after this event.", "از پسِ این رویداد."),
 }

@@ -1,0 +1,133 @@
+"""Where SQLite keeps the columns that invoices are found by, and which payments are whose.
+
+`invoices` is written with the events of an invoice; `invoice_payments` with the search columns of the payments that are
+for one. Both can be built anew from the events.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple
+from typing import Any, Final
+
+from gatewayd.core.invoices import Paid
+from gatewayd.journal.store import InvoiceColumns, Search
+
+TABLES: Final = """
+CREATE TABLE invoices (
+    number INTEGER PRIMARY KEY,
+    shop TEXT NOT NULL,
+    order_id TEXT NOT NULL,
+    status TEXT NOT NULL,
+    wanted INTEGER NOT NULL,          -- payments; 0: as many as come
+    look_ms INTEGER NOT NULL,         -- when an open one is to be looked at
+    created_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX invoices_of_shop ON invoices (shop, number);
+CREATE INDEX invoices_by_order ON invoices (shop, order_id, number);
+CREATE INDEX invoices_by_status ON invoices (shop, status, number);
+CREATE INDEX invoices_to_look_at ON invoices (look_ms, number) WHERE status = 'open';
+CREATE TABLE invoice_payments (
+    invoice INTEGER NOT NULL,
+    number INTEGER NOT NULL,          -- the payment
+    status TEXT NOT NULL,
+    amount INTEGER NOT NULL,
+    PRIMARY KEY (invoice, number)
+) STRICT, WITHOUT ROWID;
+"""
+
+UPSERT_INVOICE: Final = (
+    "INSERT OR REPLACE INTO invoices"
+    " (number, shop, order_id, status, wanted, look_ms, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+UPSERT_PAYMENT: Final = (
+    "INSERT OR REPLACE INTO invoice_payments (invoice, number, status, amount) VALUES (?, ?, ?, ?)"
+)
+TO_LOOK_AT: Final = (
+    "SELECT look_ms, number FROM invoices INDEXED BY invoices_to_look_at"
+    " WHERE status = 'open' AND look_ms <= ? AND (look_ms, number) > (?, ?)"
+    " ORDER BY look_ms, number LIMIT ?"
+)
+SAID_OPEN: Final = (
+    "SELECT number FROM invoices i WHERE number > ? AND status = 'open' AND wanted > 0"
+    " AND wanted <= (SELECT count(*) FROM invoice_payments p"
+    " WHERE p.invoice = i.number AND p.status = 'paid') ORDER BY number LIMIT ?"
+)
+PAYMENTS_OF: Final = (
+    "SELECT number FROM invoice_payments WHERE invoice = ? AND number < ?"
+    " ORDER BY number DESC LIMIT ?"
+)
+ORDERS_TAKEN: Final = (
+    "SELECT s.order_id FROM invoice_payments p CROSS JOIN search s ON s.number = p.number"
+    " WHERE p.invoice = ? AND p.status IN ('pending', 'processing', 'authorized', 'paid')"
+)
+PAID_OF: Final = (
+    "SELECT invoice, sum(status = 'paid'), sum(CASE WHEN status = 'paid' THEN amount ELSE 0 END),"
+    " sum(status IN ('pending', 'processing', 'authorized')),"
+    " sum(status IN ('processing', 'authorized')),"
+    " max(CASE WHEN status IN ('pending', 'processing', 'authorized', 'paid') THEN number END)"
+    " FROM invoice_payments WHERE invoice IN (SELECT value FROM json_each(?)) GROUP BY invoice"
+)
+
+
+def write(db: sqlite3.Connection, rows: Iterable[InvoiceColumns]) -> None:
+    """Write the columns of invoices, within a transaction."""
+    db.executemany(UPSERT_INVOICE, map(invoice_values, rows))
+
+
+def write_payments(db: sqlite3.Connection, rows: Iterable[Search]) -> None:
+    """Write which payment is whose, within a transaction; `rows` are those of invoices alone."""
+    db.executemany(UPSERT_PAYMENT, map(payment_values, rows))
+
+
+def invoice_values(row: InvoiceColumns) -> tuple[Any, ...]:
+    """What `UPSERT_INVOICE` takes."""
+    return astuple(row)
+
+
+def payment_values(row: Search) -> tuple[Any, ...]:
+    """What `UPSERT_PAYMENT` takes."""
+    return row.invoice, row.number, row.status, row.amount
+
+
+def paid_by_invoice(rows: Iterable[Any]) -> dict[int, Paid]:
+    """What `PAID_OF` has found."""
+    return {
+        invoice: Paid(payments=payments, amount=amount, live=live, doubtful=doubtful, latest=latest)
+        for invoice, payments, amount, live, doubtful, latest in rows
+    }
+
+
+def find_query(
+    shop: str,
+    *,
+    status: str | None,
+    order_id: str | None,
+    numbers: tuple[int | None, int | None],
+    created: tuple[int | None, int | None],
+    limit: int,
+) -> tuple[str, Sequence[object]]:
+    """The query that finds invoices, newest first, and its values; of each pair the first counts in."""
+    index = "invoices_of_shop"
+    tests, values = ["shop = ?"], list[object]([shop])
+    for column, wanted, own_index in (
+        ("status", status, "invoices_by_status"),
+        ("order_id", order_id, "invoices_by_order"),
+    ):
+        if wanted is not None:
+            index = own_index
+            tests.append(f"{column} = ?")
+            values.append(wanted)
+    for test, value in (
+        ("number >= ?", numbers[0]),
+        ("number < ?", numbers[1]),
+        ("created_ms >= ?", created[0]),
+        ("created_ms < ?", created[1]),
+    ):
+        if value is not None:
+            tests.append(test)
+            values.append(value)
+    query = (
+        f"SELECT number FROM invoices INDEXED BY {index}"  # noqa: S608 - fixed words only, values are bound
+        f" WHERE {' AND '.join(tests)} ORDER BY number DESC LIMIT ?"
+    )
+    return query, [*values, limit]

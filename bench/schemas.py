@@ -6,8 +6,8 @@
 Requests are made by schemathesis from the document, as the document allows and as it forbids; it looks for server
 errors, for answers of another status, type or shape than said, for forbidden data that is taken, and for keys that
 are not needed; it also follows the links from payments that it made. One of its checks, whether everything that fits
-the document is taken, is left out for four calls: what a shop's contracts with its banks allow together, the check
-digits of an IBAN and the amount of one payment are in no document,
+the document is taken, is left out for six calls: what a shop's contracts with its banks allow together, the check
+digits of an IBAN, the amount of one payment, what an invoice's rows come to and which days are over are in no document,
 nor which Idempotency-Keys were used for something else before.
 """
 
@@ -26,6 +26,8 @@ UNSAYABLE: Final = (
     "POST /v1/payments/{id}/cancel",
     "POST /v1/payments/{id}/capture",
     "POST /v1/payments/{id}/refunds",
+    "POST /v1/invoices",
+    "POST /v1/invoices/{id}/cancel",
 )
 SETTINGS: Final = """\
 [[operations]]

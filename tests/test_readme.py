@@ -19,6 +19,7 @@ from typer.exceptions import TyperException
 
 from gatewayd import cli, cli_journal, cli_operators
 from gatewayd.client import AsyncClient, Client
+from gatewayd.core.invoices import InvoiceStatus
 from gatewayd.core.news import NEWS
 from gatewayd.core.secret import Secret
 from gatewayd.core.settings import ShopKey, ShopSettings
@@ -28,6 +29,7 @@ from gatewayd.io.metrics import Metrics
 from gatewayd.simulator.faults import Kind
 from gatewayd.simulator.payers import Script
 from gatewayd.web.bodies import PaymentBody
+from gatewayd.web.invoice_bodies import InvoiceBody
 from gatewayd.web.problems import INVALID
 from tests.demo_stage import DemoStage, demo_stage
 from tests.readme_parts import README, filled
@@ -111,6 +113,13 @@ def test_every_status_has_its_row() -> None:
 def test_every_field_of_a_new_payment_has_its_row() -> None:
     known = set(PaymentBody.__dataclass_fields__)
     assert known == _first_cells("| field | meaning |")
+
+
+def test_every_field_and_status_of_an_invoice_has_its_row() -> None:
+    known = set(InvoiceBody.__dataclass_fields__)
+    assert known <= _first_cells("| invoice field | meaning |")
+    statuses = _first_cells("| invoice `status` | meaning |")
+    assert {str(status) for status in InvoiceStatus} == statuses
 
 
 def test_every_type_of_event_has_its_row() -> None:
@@ -304,7 +313,7 @@ async def test_every_curl_example_works_in_its_order(stage: DemoStage) -> None:
             if created is None:
                 created = await answer.json()
                 payment_id = created["id"]
-    assert [201, 201, 200, 200, 200, 200, 201, 200, 200, 200, 201, 204] == statuses
+    assert [201, 201, 200, 200, 200, 200, 201, 200, 200, 200, 201, 200, 201, 204] == statuses
     assert created is not None
     sample = json.loads(blocks("json")[0])
     assert list(sample) == list(created)

@@ -133,6 +133,7 @@ UNDONE = (
     ("DROP TABLE receivers", "DROP TABLE deliveries"),
     ("DROP INDEX search_by_status_and_gateway",),
     ("DROP TABLE receipts",),
+    ("DROP TABLE invoices", "DROP TABLE invoice_payments"),
 )
 """What takes each schema back to the one before, from the second on."""
 

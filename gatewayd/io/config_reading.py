@@ -28,6 +28,7 @@ T = TypeVar("T")
 SECTIONS: Final = frozenset(
     {
         "payments",
+        "invoices",
         "engine",
         "journal",
         "web",

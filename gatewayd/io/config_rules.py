@@ -51,6 +51,7 @@ _IN_ORDER: Final = (
     ("payments", "amount_min", "amount_max"),
     ("payments", "expires_in_min", "expires_in_default"),
     ("payments", "expires_in_default", "expires_in_max"),
+    ("invoices", "expires_in_default", "expires_in_max"),
     ("engine", "connect_seconds", "start_seconds"),
     ("engine", "start_seconds", "start_deadline_seconds"),
     ("engine", "repeat_first_seconds", "repeat_max_seconds"),

@@ -171,7 +171,7 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         "bill_to": "For",
         "due": "Pay by",
         "row": "What for",
-        "quantity": "Quantity",
+        "quantity": "Qty",
         "unit_price": "Unit price",
         "row_amount": "Amount",
         "discount": "Discount",

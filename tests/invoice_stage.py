@@ -74,6 +74,17 @@ async def pay(web: Web, invoice: Mapping[str, Any]) -> Answer:
     return await pay_at(web, await begin(web, invoice))
 
 
+async def events_of(web: Web, invoice: Mapping[str, Any]) -> list[str]:
+    """What shops are told of it, in order."""
+    found = (await web.call("GET", "/v1/events?limit=100")).json["data"]
+    return [each["type"] for each in found if each["data"]["id"] == invoice["id"]]
+
+
+async def press_anyway(web: Web, made: Mapping[str, Any]) -> Answer:
+    """Somebody presses a button that the page may not have any more."""
+    return await web.ask("POST", made["pay_url"], data=b"lang=fa")
+
+
 async def settled(web: Web) -> None:
     """Everything that follows from what has happened is written down."""
     await invoicing(web).catch_up()

@@ -13,15 +13,15 @@ from gatewayd.simulator.faults import Fault, Kind
 from tests.invoice_stage import (
     LINES,
     TOTAL,
-    again,
     begin,
     bill,
-    invoicing,
+    events_of,
     look,
     pay,
     pay_at,
     payments_of,
     press,
+    press_anyway,
     settled,
 )
 from tests.web_stage import (
@@ -30,7 +30,6 @@ from tests.web_stage import (
     OTHER,
     OTHER_KEY,
     PATIENCE_SECONDS,
-    Answer,
     Web,
     web_stage,
 )
@@ -49,11 +48,6 @@ async def refused(web: Web, **changes: Any) -> dict[str, str]:
     answer = await web.call("POST", "/v1/invoices", {"lines": LINES} | changes)
     assert 422 == answer.status, answer.text
     return {each["path"]: each["code"] for each in answer.json["errors"]}
-
-
-async def events_of(web: Web, invoice: dict[str, Any]) -> list[str]:
-    found = (await web.call("GET", "/v1/events?limit=100")).json["data"]
-    return [each["type"] for each in found if each["data"]["id"] == invoice["id"]]
 
 
 # --- making one
@@ -308,11 +302,6 @@ async def test_while_a_payment_is_in_doubt_the_invoice_says_so_and_takes_no_othe
         assert "paid" == (await look(web, made))["status"]
 
 
-async def press_anyway(web: Web, made: dict[str, Any]) -> Answer:
-    """Somebody presses a button that the page may not have any more."""
-    return await web.ask("POST", made["pay_url"], data=b"lang=fa")
-
-
 async def test_an_order_that_the_shop_lets_pay_otherwise_is_not_paid_by_its_invoice(
     web: Web,
 ) -> None:
@@ -396,169 +385,3 @@ async def test_a_place_that_was_not_paid_is_free_again(counting: Web) -> None:
     await pay(web, made)
     seen = await look(web, made)
     assert ("paid", 2) == (seen["status"], seen["payments_paid"])
-
-
-# --- time
-
-
-async def test_an_invoice_whose_time_is_over_is_not_paid(web: Web) -> None:
-    made = await bill(web, due_at="2025-02-12")
-    form = (await web.ask("GET", made["pay_url"])).forms[0]
-    web.clock.now += 2 * DAY_SECONDS
-    assert "expired" == (await look(web, made))["status"]
-    page = await web.ask("GET", made["pay_url"])
-    assert [] == page.forms
-    assert 303 == (await web.submit(form, page=made["pay_url"])).status
-    assert [] == await payments_of(web, made)
-    await settled(web)
-    assert ["invoice.created", "invoice.expired"] == await events_of(web, made)
-    assert 1 == len((await web.call("GET", "/v1/invoices?status=expired")).json["data"])
-
-
-async def test_a_due_date_before_the_end_makes_it_overdue_and_no_more(web: Web) -> None:
-    made = await bill(web, due_at="2025-02-12", expires_at="2025-02-20")
-    assert not made["overdue"]
-    web.clock.now += 2 * DAY_SECONDS
-    seen = await look(web, made)
-    assert ("open", True) == (seen["status"], seen["overdue"])
-    await pay(web, made)
-    assert ("paid", False) == (
-        (await look(web, made))["status"],
-        (await look(web, made))["overdue"],
-    )
-
-
-async def test_a_payment_that_was_begun_in_time_still_counts(web: Web) -> None:
-    made = await bill(web, expires_at="2025-02-11T14:45:00Z")
-    pay_url = await begin(web, made)
-    form = await web.hand_over({"pay_url": pay_url})
-    web.clock.now += 600
-    await settled(web)
-    assert "open" == (await look(web, made))["status"]
-    await web.come_back(web.play(form))
-    assert "paid" == (await look(web, made))["status"]
-    await settled(web)
-    assert ["invoice.created", "invoice.paid"] == await events_of(web, made)
-
-
-# --- stopping it
-
-
-async def cancel(web: Web, made: dict[str, Any], key: str = "c-1") -> Any:
-    return await web.call(
-        "POST", f"/v1/invoices/{made['id']}/cancel", headers={"Idempotency-Key": key}
-    )
-
-
-async def test_a_cancelled_invoice_is_not_paid(web: Web) -> None:
-    made = await bill(web)
-    form = (await web.ask("GET", made["pay_url"])).forms[0]
-    first = await cancel(web, made)
-    assert (200, "cancelled") == (first.status, first.json["status"])
-    same = await cancel(web, made)
-    assert (first.json, "true") == (same.json, same.headers["Idempotent-Replayed"])
-    assert [] == (await web.ask("GET", made["pay_url"])).forms
-    assert 303 == (await web.submit(form, page=made["pay_url"])).status
-    assert [] == await payments_of(web, made)
-    assert ["invoice.created", "invoice.cancelled"] == await events_of(web, made)
-    other = await cancel(web, made, "c-2")
-    assert (200, "cancelled") == (other.status, other.json["status"])
-
-
-async def test_cancelling_stops_the_payment_that_was_begun(web: Web) -> None:
-    made = await bill(web)
-    form = await web.hand_over({"pay_url": await begin(web, made)})
-    answer = await cancel(web, made)
-    assert (200, "cancelled") == (answer.status, answer.json["status"])
-    await web.come_back(web.play(form))
-    (payment,) = await payments_of(web, made)
-    assert "cancelled" == payment["status"]
-    assert ("cancelled", 0) == (
-        (await look(web, made))["status"],
-        (await look(web, made))["payments_paid"],
-    )
-
-
-async def test_an_invoice_for_many_ends_when_those_who_began_have(counting: Web) -> None:
-    web = counting
-    made = await bill(web, payments="many")
-    await pay(web, made)
-    form = await web.hand_over({"pay_url": await begin(web, made)})
-    answer = await cancel(web, made)
-    assert (200, "processing") == (answer.status, answer.json["status"])
-    assert "get" == (await web.ask("GET", made["pay_url"])).forms[0].method
-    await web.come_back(web.play(form))
-    await settled(web)
-    seen = await look(web, made)
-    assert ("cancelled", 2, 2 * TOTAL) == (
-        seen["status"],
-        seen["payments_paid"],
-        seen["paid_amount"],
-    )
-    assert ["invoice.created", "invoice.cancelled"] == await events_of(web, made)
-
-
-async def test_what_is_paid_or_over_cannot_be_cancelled(web: Web) -> None:
-    made = await bill(web)
-    await pay(web, made)
-    answer = await cancel(web, made)
-    assert (409, "invoice_not_open", "paid") == (
-        answer.status,
-        answer.json["code"],
-        answer.json["invoice_status"],
-    )
-    missing = await web.call("POST", f"/v1/invoices/{made['id']}/cancel")
-    assert (400, "idempotency_key_missing") == (missing.status, missing.json["code"])
-
-
-async def test_what_was_paid_and_given_back_is_reversed_and_stays_closed() -> None:
-    async with web_stage(only=["saman"]) as web:
-        made = await bill(web)
-        await pay(web, made)
-        await settled(web)
-        (payment,) = await payments_of(web, made)
-        undone = await web.call(
-            "POST", f"/v1/payments/{payment['id']}/cancel", headers={"Idempotency-Key": "x"}
-        )
-        assert (200, "reversed") == (undone.status, undone.json["status"])
-        assert "reversed" == (await look(web, made))["status"]
-        assert [] == (await web.ask("GET", made["pay_url"])).forms
-        await settled(web)
-        assert 303 == (await press_anyway(web, made)).status
-        assert 1 == len(await payments_of(web, made))
-
-
-# --- crashes
-
-
-@pytest.mark.parametrize("lost", [0, 1])
-async def test_after_a_crash_the_button_leads_to_the_payment_that_is_there(lost: int) -> None:
-    async with web_stage(only=["saman"]) as web:
-        made = await bill(web)
-        pay_url = await begin(web, made)
-        form = await web.hand_over({"pay_url": pay_url})
-        async with again(web, only=["saman"]) as after:
-            made_there = made | {"pay_url": made["pay_url"].replace(web.base, after.base)}
-            assert pay_url.replace(web.base, after.base) == await begin(after, made_there)
-            back = after.play(form)
-            moved = back.url.replace(web.base, after.base)
-            await after.ask("POST", moved, data=dict(back.fields))
-            assert ("paid", 1) == (
-                (await look(after, made))["status"],
-                len(await payments_of(after, made)),
-            )
-
-
-async def test_a_crash_before_it_was_written_down_loses_no_paid_invoice(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    async with web_stage(only=["saman"]) as web:
-        made = await bill(web)
-        monkeypatch.setattr(invoicing(web), "moved", lambda _payment: None)  # it ends just before
-        await pay(web, made)
-        await web.engine.pump.searched()
-        assert ["invoice.created"] == await events_of(web, made)
-        async with again(web, only=["saman"]) as after:
-            assert "paid" == (await look(after, made))["status"]
-            await settled(after)
-            assert ["invoice.created", "invoice.paid"] == await events_of(after, made)

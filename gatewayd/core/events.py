@@ -17,13 +17,7 @@ from enum import StrEnum
 from typing import Any
 
 from gatewayd.core.happening import Event as Event
-from gatewayd.core.invoice_events import InvoiceCancelled as InvoiceCancelled
-from gatewayd.core.invoice_events import InvoiceCancelRequested as InvoiceCancelRequested
-from gatewayd.core.invoice_events import InvoiceCreated as InvoiceCreated
-from gatewayd.core.invoice_events import InvoiceEvent as InvoiceEvent
-from gatewayd.core.invoice_events import InvoiceExpired as InvoiceExpired
-from gatewayd.core.invoice_events import InvoicePaid as InvoicePaid
-from gatewayd.core.invoice_events import InvoiceReversed as InvoiceReversed
+from gatewayd.core.invoice_events import OF_INVOICES
 from gatewayd.core.money import Currency
 from gatewayd.core.refund_events import RefundAsked as RefundAsked
 from gatewayd.core.refund_events import RefundCreated as RefundCreated
@@ -491,12 +485,7 @@ KINDS: dict[str, type[Event]] = {
         LeftToReview,
         Lapsed,
         ClockJumped,
-        InvoiceCreated,
-        InvoiceCancelRequested,
-        InvoicePaid,
-        InvoiceCancelled,
-        InvoiceExpired,
-        InvoiceReversed,
+        *OF_INVOICES,
     )
 }
 

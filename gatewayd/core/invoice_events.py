@@ -6,7 +6,7 @@ the guards that they hold say whether it can be paid again. What stands here is 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from gatewayd.core.happening import Event
 from gatewayd.core.money import Currency
@@ -87,3 +87,14 @@ class InvoiceReversed(InvoiceEnded):
     """It was paid, and all of that was given back."""
 
     notice = "invoice.reversed"
+
+
+OF_INVOICES: Final[tuple[type[InvoiceEvent], ...]] = (
+    InvoiceCreated,
+    InvoiceCancelRequested,
+    InvoicePaid,
+    InvoiceCancelled,
+    InvoiceExpired,
+    InvoiceReversed,
+)
+"""All kinds."""

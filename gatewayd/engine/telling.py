@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from gatewayd.core import events as ev
 from gatewayd.core import invoices
+from gatewayd.core.invoice_events import InvoiceEvent
 from gatewayd.engine.ports import Log
 
 _LOUD: Final = (
@@ -95,7 +96,7 @@ def tell(log: Log, event: ev.Event, number: int, gateway: str = "", **more: Any)
             | ev.ReverseLost(cause=cause)
         ):
             fields["cause"] = cause
-        case ev.InvoiceEvent():
+        case InvoiceEvent():
             fields = {"invoice": invoices.public_id(number)}
         case _:
             pass

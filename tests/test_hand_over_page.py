@@ -24,7 +24,7 @@ def test_the_joined_hand_over_is_what_its_template_gives(
         "Payment", SimpleNamespace(amount=1_234_560, order_id="<o>&'", number=217_512_345_678)
     )
     common: dict[str, Any] = {"locale": locale, "payment": payment, "title": title}
-    joined = hand_over_page(redirect, bank_host="bank.example", **common)
+    joined = hand_over_page(redirect, bank_host="bank.example", **common).response()
     rendered = page("handover", redirect=redirect, bank_host="bank.example", **common)
     assert rendered.headers == joined.headers
     assert _unescaped(rendered) == _unescaped(joined)

@@ -11,6 +11,7 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gatewayd.web.answers import Answer, Answered, Head
 from gatewayd.web.asked import Asked, Request
 from gatewayd.web.lane import LANE_BYTES_MAX, Lane, LaneRunner, written
 from gatewayd.web.returned_fields import read_fields
@@ -81,9 +82,7 @@ async def stage() -> AsyncIterator[Stage]:
     async def broken(_request: Request) -> web.Response:
         return web.Response(headers={"Location": "/"}, body=b"x" * 2_000_000)
 
-    async def through(
-        request: Asked, handler: Callable[[Asked], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
+    async def through(request: Asked, handler: Callable[[Asked], Awaitable[Answered]]) -> Answered:
         return await handler(request)
 
     routes = [
@@ -284,3 +283,10 @@ async def test_idle_connections_are_closed_in_time_and_busy_ones_are_not() -> No
 def test_a_header_cannot_become_two() -> None:
     with pytest.raises(ValueError, match="end of a line"):
         written(web.Response(headers={"Location": "/\r\nSet-Cookie: a=b"}))
+    with pytest.raises(ValueError, match="end of a line"):
+        written(Answer(Head(303, {}), more={"Location": "/\r\nSet-Cookie: a=b"}))
+
+
+def test_an_answer_says_the_same_by_both_ways() -> None:
+    answer = Answer(Head(201, {"Cache-Control": "no-store"}), b"{}", {"Location": "/v1"})
+    assert written(answer.response()) == written(answer)

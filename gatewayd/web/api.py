@@ -5,6 +5,7 @@ import re
 from contextlib import suppress
 from typing import Any, Final
 
+import orjson
 from aiohttp import web
 
 from gatewayd.core.money import from_rial
@@ -20,6 +21,7 @@ from gatewayd.engine.telling import public_id
 from gatewayd.journal.journal import replay, side
 from gatewayd.journal.store import GuardKind, Holder, TooSlow
 from gatewayd.web.admission import OVERLOADED
+from gatewayd.web.answers import Answer, Answered, Head, responded
 from gatewayd.web.asked import Request
 from gatewayd.web.bodies import read_object, read_payment
 from gatewayd.web.events import list_events, replay_events, resend_event
@@ -36,12 +38,13 @@ from gatewayd.web.welcome import welcome
 SEARCHED_SECONDS: Final = 1.0
 """How long a list waits for the payments that its shop made just now."""
 RETRY_AFTER_SECONDS: Final = 5
+_CREATED: Final = Head(201, {"Content-Type": "application/json", "Cache-Control": "no-store"})
 CANCELLED: Final = "cancelled"
 """The reason of a refund that a cancel has led to."""
 _ID: Final = re.compile(r"pay_([1-9][0-9]{0,14})\Z")
 
 
-async def create_payment(request: Request) -> web.Response:
+async def create_payment(request: Request) -> Answered:
     """`POST /v1/payments`"""
     app = request.app
     caller = app[SHOPS].caller(request, Scope.PAYMENTS_WRITE)
@@ -58,7 +61,7 @@ async def create_payment(request: Request) -> web.Response:
         """What was made with this key when it was right and there was room: it is shown all the same."""
         return await app[PAST].holder(guard.kind, guard.key) if guard else None
 
-    async def act() -> web.Response | Holder:
+    async def act() -> Payment | Holder:
         try:
             draft = read_payment(document, caller, service.payments, known)
             _check_eligible(request, draft)
@@ -76,20 +79,28 @@ async def create_payment(request: Request) -> web.Response:
         made = await engine.cashier.create(draft, guard)
         if isinstance(made, Payment):
             app[TALLY].created(made)
-            return again(made)
+            return made
         app[RATES].give_back(caller.shop)
         if made.guard.kind is GuardKind.ORDER:
             raise await _order_exists(request, made)
         return made
 
+    def shown(payment: Payment) -> Answer:
+        body = orjson.dumps(payment_object(payment, engine.links))
+        return Answer(_CREATED, body, {"Location": f"/v1/payments/{public_id(payment.number)}"})
+
     def again(payment: Payment) -> web.Response:
-        return json_answer(payment_object(payment, engine.links), 201, _location(payment))
+        return shown(payment).response()
+
+    async def act_once() -> web.Response | Holder:
+        made = await act()
+        return made if isinstance(made, Holder) else again(made)
 
     if guard is not None:
-        return await once(request, guard, act, again, look_first=False)
+        return await once(request, guard, act_once, again, look_first=False)
     made = await act()
     assert not isinstance(made, Holder), "there was no key that somebody could hold"
-    return made
+    return shown(made)
 
 
 def _check_eligible(request: Request, draft: Draft) -> None:
@@ -323,10 +334,6 @@ def owns(caller: Caller, payment: Payment) -> bool:
     return payment.shop == caller.shop.name and payment.test is caller.test
 
 
-def _location(payment: Payment) -> dict[str, str]:
-    return {"Location": f"/v1/payments/{public_id(payment.number)}"}
-
-
 def _status(text: str | None) -> str | None:
     if text is not None and text not in set(Status):
         raise invalid("status", f"must be one of {', '.join(Status)}")
@@ -344,7 +351,7 @@ def payment_number(text: str, name: str) -> int:
 def routes() -> list[web.RouteDef]:
     """The API's routes."""
     return [
-        web.post("/v1/payments", create_payment),
+        web.post("/v1/payments", responded(create_payment)),
         web.get("/v1/payments", list_payments),
         web.get("/v1/payments/{id}", get_payment),
         web.post("/v1/payments/{id}/capture", capture_payment),

@@ -16,6 +16,7 @@ from gatewayd.engine.engine import Engine
 from gatewayd.web import api, customer, invoice_page, invoices, refunds
 from gatewayd.web.addresses import Addresses
 from gatewayd.web.admission import Admission
+from gatewayd.web.answers import Answered
 from gatewayd.web.asked import Asked, Request
 from gatewayd.web.facade import zarinpal, zibal
 from gatewayd.web.facade.desk import DESK, Desk
@@ -23,12 +24,14 @@ from gatewayd.web.facade.names import Names
 from gatewayd.web.lane import Lane, LaneRunner
 from gatewayd.web.load import Load
 from gatewayd.web.once import RUNNING, Running
+from gatewayd.web.overdue import Overdue
 from gatewayd.web.pages import asset
 from gatewayd.web.ports import (
     ADMISSION,
     ENGINE,
     INVOICING,
     LOAD,
+    OVERDUE,
     PAST,
     REGISTERED,
     SERVICE,
@@ -47,7 +50,7 @@ from gatewayd.web.registered import Registered
 from gatewayd.web.shops import Shops
 from gatewayd.web.turnstile import Turnstile
 
-Handler = Callable[[Request], Awaitable[web.StreamResponse]]
+Handler = Callable[[Request], Awaitable[Answered]]
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
 _UNTOLD = frozenset({401, 404, 429, 503})
 """What anybody can bring about is not logged, or anybody could fill the log; nor is too much work."""
@@ -80,6 +83,7 @@ def build_app(
     app[PAST] = past
     app[TALLY] = tally
     app[RUNNING] = Running()
+    app[OVERDUE] = Overdue()
     app[RATES] = Rates(engine.clock.monotonic)
     app[WHY_NOT] = why_not
     app[DESK] = Desk(service.shops, Names(engine.links), engine.journal.payments())
@@ -120,13 +124,11 @@ def runner(app: web.Application, **how: Any) -> web.AppRunner:
     return LaneRunner(app, app[LANE], **how)
 
 
-def _through(
-    engine: Engine, addresses: Addresses, load: Load
-) -> Callable[..., Awaitable[web.StreamResponse]]:
+def _through(engine: Engine, addresses: Addresses, load: Load) -> Callable[..., Awaitable[Any]]:
     began, count = int(engine.clock.wall()), itertools.count(1)
 
     @web.middleware
-    async def through(request: Request, handler: Handler) -> web.StreamResponse:
+    async def through(request: Request, handler: Handler) -> Answered:
         client = addresses.of(request)
         if not load.enter(client):
             return await _too_many(request)

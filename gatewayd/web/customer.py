@@ -23,11 +23,21 @@ from gatewayd.engine.views import (
     View,
     Wait,
 )
+from gatewayd.web.answers import Answer, Answered, Head, responded
 from gatewayd.web.asked import Request
 from gatewayd.web.facade.callbacks import callback_url
 from gatewayd.web.facade.desk import DESK
 from gatewayd.web.pages import HEADERS, asset, hand_over_page, no_icon, page
-from gatewayd.web.ports import ADMISSION, ENGINE, REGISTERED, SERVICE, SHOPS, TALLY, TURNSTILE
+from gatewayd.web.ports import (
+    ADMISSION,
+    ENGINE,
+    OVERDUE,
+    REGISTERED,
+    SERVICE,
+    SHOPS,
+    TALLY,
+    TURNSTILE,
+)
 from gatewayd.web.returned_fields import read_fields
 from gatewayd.web.shops import shop_url
 from gatewayd.web.texts import preferred
@@ -38,10 +48,11 @@ NOT_RECORDED_SECONDS: Final = 5.0
 RETURN: Final = "/return/"
 PREFIXES: Final = ("/pay/", RETURN, "/i/")
 """Who asks for these is a person, and is shown pages."""
+_ELSEWHERE: Final = Head(303, {"Cache-Control": "no-store"})
 _PREFETCHING: Final = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 
 
-async def pay(request: Request) -> web.StreamResponse:
+async def pay(request: Request) -> Answered:
     """`GET /pay/{id}`"""
     number = request.app[ENGINE].links.read_pay(request.match_info["id"])
     if number is None:
@@ -49,7 +60,7 @@ async def pay(request: Request) -> web.StreamResponse:
     return prefetched(request) or await shown_pay(request, number)
 
 
-async def shown_pay(request: Request, number: int) -> web.StreamResponse:
+async def shown_pay(request: Request, number: int) -> Answered:
     """What a customer is shown who opens this payment's page."""
     engine = request.app[ENGINE]
     first = _is_first(engine.journal.get(number))
@@ -66,7 +77,7 @@ def prefetched(request: Request) -> web.Response | None:
     return web.Response(status=503, headers={"Cache-Control": "no-store", "Retry-After": "0"})
 
 
-async def pay_action(request: Request) -> web.StreamResponse:
+async def pay_action(request: Request) -> Answered:
     """`POST /pay/{id}`: what the customer chose on one of our pages."""
     engine = request.app[ENGINE]
     number = engine.links.read_pay(request.match_info["id"])
@@ -95,7 +106,7 @@ def queue(request: Request, seconds: int) -> web.Response:
     return answer
 
 
-async def bank_return(request: Request) -> web.StreamResponse:
+async def bank_return(request: Request) -> Answered:
     """`GET|POST /return/{attempt}`"""
     engine, service = request.app[ENGINE], request.app[SERVICE]
     found = engine.links.read_return(request.match_info["attempt"])
@@ -106,15 +117,18 @@ async def bank_return(request: Request) -> web.StreamResponse:
     return await _shown(request, coming, service.engine.return_wait_seconds)
 
 
-async def _shown(
-    request: Request, view: Coroutine[Any, Any, View], seconds: float
-) -> web.StreamResponse:
+async def _shown(request: Request, view: Coroutine[Any, Any, View], seconds: float) -> Answered:
     """The view, which takes these seconds at most unless nothing can be recorded; then a page that says so."""
+    overdue = request.app[OVERDUE]
+    task = overdue.begin(seconds + NOT_RECORDED_SECONDS)
     try:
-        async with asyncio.timeout(seconds + NOT_RECORDED_SECONDS):
-            return show(request, await view)
-    except TimeoutError:
-        return await busy(request, 503)
+        return show(request, await view)
+    except asyncio.CancelledError:
+        if not overdue.is_late(task):
+            raise
+    finally:
+        overdue.end(task)
+    return await busy(request, 503)
 
 
 def _starting_seconds(request: Request) -> float:
@@ -148,7 +162,7 @@ def unknown_page(request: Request, status: int = 404) -> web.Response:
     return page("unknown", status=status, locale=locale)
 
 
-def show(request: Request, view: View) -> web.StreamResponse:
+def show(request: Request, view: View) -> Answered:
     """The engine's view as an HTTP answer."""
     engine = request.app[ENGINE]
     if isinstance(view, Nothing):
@@ -182,7 +196,7 @@ def show(request: Request, view: View) -> web.StreamResponse:
             return page("no_gateway", status=503, **common)
 
 
-def _hand_over(attempt: Attempt, common: dict[str, Any]) -> web.Response:
+def _hand_over(attempt: Attempt, common: dict[str, Any]) -> Answer:
     redirect = attempt.redirect
     assert redirect is not None, "only what has a token is handed over"
     return hand_over_page(redirect, bank_host=host_of(redirect.url), **common)
@@ -199,9 +213,9 @@ def _host_in(origin: str) -> str:
     return urlsplit(origin).hostname or ""
 
 
-def go(location: str) -> web.Response:
+def go(location: str) -> Answer:
     """To another address, by GET whatever the browser came with."""
-    return web.Response(status=303, headers={"Location": location, "Cache-Control": "no-store"})
+    return Answer(_ELSEWHERE, more={"Location": location})
 
 
 def _is_prefetch(request: Request) -> bool:
@@ -222,12 +236,12 @@ def unknown(request: Request, kind: str) -> web.Response:
 def routes() -> list[web.RouteDef]:
     """The customer's routes."""
     return [
-        web.get("/pay/{id}", pay, allow_head=False),
+        web.get("/pay/{id}", responded(pay), allow_head=False),
         web.head("/pay/{id}", nothing),
-        web.post("/pay/{id}", pay_action),
-        web.get("/return/{attempt}", bank_return, allow_head=False),
+        web.post("/pay/{id}", responded(pay_action)),
+        web.get("/return/{attempt}", responded(bank_return), allow_head=False),
         web.head("/return/{attempt}", nothing),
-        web.post("/return/{attempt}", bank_return),
+        web.post("/return/{attempt}", responded(bank_return)),
         web.get("/assets/{name}", asset),
         web.get("/favicon.ico", no_icon),
     ]

@@ -102,14 +102,16 @@ async def invoice_action(request: Request) -> web.StreamResponse:
         case Begun(payment=payment, is_new=is_new):
             if is_new:
                 app[TALLY].created(payment)
-            return go(f"/pay/{engine.links.pay_id(payment.number)}")
+            return go(f"/pay/{engine.links.pay_id(payment.number)}").response()
         case Elsewhere():
             refused = "invoice_elsewhere" if seen.invoice.wanted == 1 else "invoice_full"
             return await _page(request, seen, shop, None, refused=refused)
         case NoGateways():
             return await _page(request, seen, shop, None, refused="invoice_no_gateway")
         case _:
-            return go(request.path if lang not in TEXTS else f"{request.path}?lang={lang}")
+            return go(
+                request.path if lang not in TEXTS else f"{request.path}?lang={lang}"
+            ).response()
 
 
 async def _found(request: Request) -> tuple[Seen, ShopSettings] | web.StreamResponse:

@@ -14,15 +14,14 @@ one of a few routes, goes straight to its handler. Rules:
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from http import HTTPStatus
 from typing import Any, Final, cast
 
 import httptools
 from aiohttp import web
-from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.web_protocol import RequestHandler
 from multidict import CIMultiDict, istr
 
+from gatewayd.web.answers import Answer, Answered, header_lines, status_line, whole
 from gatewayd.web.asked import Asked
 
 LANE_BYTES_MAX: Final = 8_190
@@ -34,8 +33,8 @@ _NOT_PLAIN: Final = tuple(
 _PATH: Final = re.compile(r"/[A-Za-z0-9/._~-]*\Z")
 """A path that means what it says: nothing to decode."""
 
-Handler = Callable[[Asked], Awaitable[web.StreamResponse]]
-Through = Callable[[Asked, Handler], Awaitable[web.StreamResponse]]
+Handler = Callable[[Asked], Awaitable[Answered]]
+Through = Callable[[Asked, Handler], Awaitable[Answered]]
 
 
 class Lane:
@@ -249,22 +248,11 @@ class LaneRunner(web.AppRunner):
         return LaneServer(self._lane, await super()._make_server())
 
 
-def written(answer: web.StreamResponse) -> bytes:
+def written(answer: Answered) -> bytes:
     """An answer as bytes. ValueError for a header that would make two."""
+    if isinstance(answer, Answer):
+        return answer.written()
     assert isinstance(answer, web.Response), "the lane's handlers answer in one piece"
+    text = status_line(answer.status) + header_lines(answer.headers)
     body = cast("bytes", answer.body or b"")
-    head = _HEADS.get(answer.status) or _head(answer.status)
-    lines = [f"{name}: {value}\r\n" for name, value in answer.headers.items()]
-    text = "".join(lines)
-    if text.count("\n") != len(lines) or text.count("\r") != len(lines):
-        raise ValueError("a header holds the end of a line")
-    length = "" if "Content-Length" in answer.headers else f"Content-Length: {len(body)}\r\n"
-    return f"{head}{text}{length}Date: {rfc822_formatted_time()}\r\n\r\n".encode() + body
-
-
-_HEADS: Final[dict[int, str]] = {}
-
-
-def _head(status: int) -> str:
-    known = {each.value: each.phrase for each in HTTPStatus}
-    return _HEADS.setdefault(status, f"HTTP/1.1 {status} {known.get(status, '')}\r\n")
+    return whole(text, body, has_length="Content-Length" in answer.headers)

@@ -19,6 +19,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined, Template
 
 from gatewayd.core.payment import Payment
 from gatewayd.core.terms import Redirect
+from gatewayd.web.answers import Answer, Head
 from gatewayd.web.asked import Request
 from gatewayd.web.texts import TEXTS, money
 
@@ -33,6 +34,7 @@ HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex",
 }
+_PAGE: Final = Head(200, HEADERS)
 _HERE: Final = Path(__file__).parent
 
 
@@ -149,20 +151,16 @@ def _hand_over_in(locale: str) -> _HandOver:
 
 def hand_over_page(
     redirect: Redirect, *, bank_host: str, locale: str, payment: Payment, title: str
-) -> web.Response:
+) -> Answer:
     """The page `handover`, of which every payment has one: joined from what the template gave once.
 
     That is half of what rendering it costs; a test holds both to the same page.
     """
     if not title or not payment.order_id:
-        return page(
-            "handover",
-            locale=locale,
-            payment=payment,
-            title=title,
-            redirect=redirect,
-            bank_host=bank_host,
+        text = _templates(locale)["handover"].render(
+            payment=payment, shop_title=title, redirect=redirect, bank_host=bank_host
         )
+        return Answer(_PAGE, text.encode())
     known = _hand_over_in(locale)
     values = {
         "shop": escape(title),
@@ -177,7 +175,7 @@ def hand_over_page(
     _join(parts, known.before, values)
     parts += [_INPUT.format(escape(name), escape(value)) for name, value in redirect.fields.items()]
     _join(parts, known.after, values)
-    return web.Response(body="".join(parts).encode(), headers=HEADERS)
+    return Answer(_PAGE, "".join(parts).encode())
 
 
 def _join(parts: list[str], pieces: tuple[str, ...], values: Mapping[str, str]) -> None:

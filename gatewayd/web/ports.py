@@ -13,6 +13,7 @@ from gatewayd.engine.reading import InvoiceReader
 from gatewayd.journal.store import GuardKind, Holder, Row, Told
 from gatewayd.web.admission import Admission
 from gatewayd.web.load import Load
+from gatewayd.web.overdue import Overdue
 from gatewayd.web.registered import Registered
 from gatewayd.web.shops import Shops
 from gatewayd.web.turnstile import Turnstile
@@ -74,6 +75,7 @@ SHOPS: web.AppKey[Shops] = web.AppKey("shops", Shops)
 ADMISSION: web.AppKey[Admission] = web.AppKey("admission", Admission)
 TURNSTILE: web.AppKey[Turnstile] = web.AppKey("turnstile", Turnstile)
 LOAD: web.AppKey[Load] = web.AppKey("load", Load)
+OVERDUE: web.AppKey[Overdue] = web.AppKey("overdue", Overdue)
 REGISTERED: web.AppKey[Registered] = web.AppKey("registered", Registered)
 PAST: web.AppKey[Past] = web.AppKey("past", Past)
 TALLY: web.AppKey[Tally] = web.AppKey("tally", Tally)

@@ -12,6 +12,8 @@ from aiohttp import web
 
 from gatewayd.core.payment import Payment
 from gatewayd.engine.capturing import Verdict
+from gatewayd.web.answers import Answered, responded
+from gatewayd.web.asked import Request
 from gatewayd.web.customer import nothing, prefetched, shown_pay, unknown
 from gatewayd.web.facade import zarinpal_wire as wire
 from gatewayd.web.facade.callbacks import ZARINPAL, ZARINPAL_SANDBOX, authority_of, face_of
@@ -51,7 +53,7 @@ async def call(request: web.Request) -> web.Response:
         return wire.failed(refused)
 
 
-async def start_page(request: web.Request) -> web.StreamResponse:
+async def start_page(request: Request) -> Answered:
     """`GET /pg/StartPay/{authority}`, also with `/ZarinGate` behind it."""
     number = request.app[DESK].names.read_authority(request.match_info["authority"])
     if number is None:
@@ -200,6 +202,6 @@ def routes() -> list[web.RouteDef]:
     page = r"/pg/{page:[Ss]tart[Pp]ay}/{authority:[0-9A-Za-z]{1,64}}{rest:(?:/[A-Za-z]{0,20})?}"
     return [
         web.post(r"/pg/v4/payment/{call:[A-Za-z]{1,30}}.json{rest:/?}", call),
-        web.get(page, start_page, allow_head=False),
+        web.get(page, responded(start_page), allow_head=False),
         web.head(page, nothing),
     ]

@@ -8,6 +8,8 @@ from aiohttp import web
 from gatewayd.core.money import Currency
 from gatewayd.core.payment import Payment
 from gatewayd.engine.capturing import Verdict
+from gatewayd.web.answers import Answered, responded
+from gatewayd.web.asked import Request
 from gatewayd.web.customer import nothing, prefetched, shown_pay, unknown
 from gatewayd.web.facade import zibal_wire as wire
 from gatewayd.web.facade.callbacks import ZIBAL
@@ -45,7 +47,7 @@ def _call(act: Act) -> Callable[[web.Request], Awaitable[web.Response]]:
     return handler
 
 
-async def start_page(request: web.Request) -> web.StreamResponse:
+async def start_page(request: Request) -> Answered:
     """`GET /start/{trackId}`, also with `/direct` behind it."""
     number = request.app[DESK].names.read_track_id(int(request.match_info["track_id"]))
     if number is None:
@@ -149,6 +151,6 @@ def routes() -> list[web.RouteDef]:
         web.post(r"/v1/verify{rest:/?}", _call(_verify)),
         web.post(r"/v1/inquiry{rest:/?}", _call(_inquiry)),
         web.head("/v1/", alive),
-        web.get(page, start_page, allow_head=False),
+        web.get(page, responded(start_page), allow_head=False),
         web.head(page, nothing),
     ]

@@ -5,7 +5,8 @@ They are found in the events, some seconds later and by the readers' connections
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import fields
+from operator import attrgetter
 from typing import Final
 
 import orjson
@@ -48,9 +49,13 @@ _FORGET: Final = (
 )
 
 
+_plain: Final = attrgetter(*(each.name for each in fields(Sighting)))
+"""A sighting as a tuple; `astuple`, which looks for values within values, costs twenty times as much."""
+
+
 def write(db: sqlite3.Connection, sightings: Sequence[Sighting]) -> None:
     """Write these down, within a transaction; those that are there already stay."""
-    db.executemany(_INSERT, map(astuple, sightings))
+    db.executemany(_INSERT, map(_plain, sightings))
 
 
 def forget(db: sqlite3.Connection, before_ms: int, limit: int) -> int:
@@ -60,4 +65,4 @@ def forget(db: sqlite3.Connection, before_ms: int, limit: int) -> int:
 
 def as_json(sightings: Sequence[Sighting]) -> str:
     """What `TWICE` takes."""
-    return orjson.dumps([astuple(each) for each in sightings]).decode()
+    return orjson.dumps([_plain(each) for each in sightings]).decode()

@@ -10,6 +10,7 @@ the evidence outweighs how rare falls are, and so is a recovery. Nothing here is
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -80,17 +81,20 @@ class Belief:
     def follow(self, now: float, window: Sequence[Evidence], usual: float, weight: float) -> None:
         """Works out the state at `now`; `usual` is the usual level, known as from `weight` payments."""
         self.usual = usual
-        near = [0] + [i + 1 for i, level in enumerate(LEVELS) if level >= usual - NEAR]
         state, at = self._before, self._before_at
         self._fine_at = []
         self.fallen_at = math.inf
+        if not window and state is AS_USUAL:  # where payments are few, most of the time
+            self._undoubted(usual, weight)
+            return
+        near = bisect_left(LEVELS, usual - NEAR) + 1
         fallen_weight = fallen_load = 0.0
         for evidence in window:
             if evidence.at < at:
                 continue
             state = _weigh(_pass(state, evidence.at - at), evidence, usual)
             at = evidence.at
-            fine = sum([state[i] for i in near])
+            fine = sum(state[near:], state[0])
             self._fine_at.append((at, fine))
             if fine >= LIKELY:
                 self.fallen_at = math.inf
@@ -101,15 +105,27 @@ class Belief:
             fallen_load += fallen * evidence.load
         self.fallen_load = fallen_load / fallen_weight if fallen_weight else 0.0
         self._now = state
-        self.fine = sum([state[i] for i in near])
+        self.fine = sum(state[near:], state[0])
         self._sum_up(state, usual, weight)
+
+    def _undoubted(self, usual: float, weight: float) -> None:
+        """What the rest of `follow` comes to while nothing has ever been doubted."""
+        self.fallen_load = self.left = 0.0
+        self._now = AS_USUAL
+        self.fine = 1.0
+        self.mean = usual
+        spread = usual * (1.0 - usual) / weight
+        square = usual * usual
+        self.deviation = deviation = math.sqrt(max(0.0, square + spread - square))
+        self.upside = min(deviation, math.sqrt(spread))
 
     def _sum_up(self, state: Sequence[float], usual: float, weight: float) -> None:
         doubt = 1.0 - state[0]
         fallen = square = 0.0
-        for level, chance in zip(LEVELS, state[1:], strict=True):
-            fallen += chance * level
-            square += chance * level * level
+        for level, chance in zip(LEVELS, state[1:]):  # noqa: B905 - as many, and checking it costs
+            part = chance * level
+            fallen += part
+            square += part * level
         if doubt > 0.0:
             fallen /= doubt
             square /= doubt
@@ -208,13 +224,15 @@ def _weigh(state: Sequence[float], evidence: Evidence, usual: float) -> Sequence
     explained = [good * log(usual) + bad * log(1.0 - usual * ripe)]
     if ripe == 1.0:
         explained += [good * is_good + bad * is_bad for is_good, is_bad in LOG_LEVELS]
+    elif not bad:
+        explained += [good * is_good for is_good, _ in LOG_LEVELS]
     else:
         explained += [
             good * is_good + bad * log(1.0 - level * ripe)
-            for level, (is_good, _) in zip(LEVELS, LOG_LEVELS, strict=True)
+            for level, (is_good, _) in zip(LEVELS, LOG_LEVELS)  # noqa: B905 - as above
         ]
     best = max(explained)
     exp = math.exp
-    weighed = [part * exp(like - best) for part, like in zip(state, explained, strict=True)]
+    weighed = [part * exp(like - best) for part, like in zip(state, explained)]  # noqa: B905 - as above
     total = sum(weighed)
     return [part / total for part in weighed] if total > 0.0 else state

@@ -103,11 +103,11 @@ class Crowd:
         tested = [max(scores[index].ceiling.tested, 1e-9) for index in inside]
         ceilings = [scores[index].ceiling.limit() for index in inside]
         rates = [0.0] * count
+        known = [(index, scores[index].drawn, worth[index]) for index in inside]
         for draw in self._draws:
-            values = [scores[index].drawn(draw[index]) * worth[index] for index in inside]
-            for index, rate in zip(
-                inside, shares.fill(values, tested, ceilings, total), strict=True
-            ):
+            values = [drawn(draw[index]) * well for index, drawn, well in known]
+            filled = shares.fill(values, tested, ceilings, total)
+            for index, rate in zip(inside, filled):  # noqa: B905 - of one length, and run often
                 rates[index] += rate
         sum_ = sum(rates)
         if sum_ > 0.0:

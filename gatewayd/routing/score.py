@@ -264,6 +264,8 @@ def gather(
 
     Payments younger than `ripe_from` seconds are not judged by their absence.
     """
+    if not window.buckets:
+        return [], []
     newest = int(now // BUCKET_SECONDS)
     buckets = list(window.buckets)
     groups: list[_Group] = []

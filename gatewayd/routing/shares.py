@@ -47,7 +47,7 @@ def fill(
     ceilings the rest is shared out in proportion to them.
     """
     rates = [0.0] * len(values)
-    free = sorted(range(len(values)), key=lambda index: -values[index])
+    free = sorted(range(len(values)), key=values.__getitem__, reverse=True)
     left = total
     while free and left > 0.0:
         _pour(values, tested, free, left, rates)

@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Final, Protocol
 
 from gatewayd.core.terms import NOTHING, IfUnverified, Operation, Redirect
+from gatewayd.core.values import quick
 from gatewayd.gateways.contract import Reply
 
 
@@ -341,9 +342,11 @@ class Book:
     def _current(self, session: Session, now: float) -> Session:
         """The session with every deadline up to `now` applied."""
         terms = self.terms[session.driver]
-        life = session.token_life_seconds or terms.token_life_seconds
-        if session.state in OPEN and now - session.created_at > life / self.time_scale:
-            session.state = State.EXPIRED
+        if session.state in OPEN:
+            life = session.token_life_seconds or terms.token_life_seconds
+            if now - session.created_at > life / self.time_scale:
+                session.state = State.EXPIRED
+            return session
         if session.state is State.PAID and terms.unverified is IfUnverified.AUTO_REVERSE:
             assert session.paid_at is not None
             if now - session.paid_at > terms.verify_within_seconds / self.time_scale:
@@ -361,6 +364,7 @@ class Book:
         return session
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What arrived at a bank, from a merchant's server or a payer's browser."""
@@ -378,6 +382,7 @@ class Request:
     body: bytes = b""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What a merchant's request is, found out before anything takes effect."""

@@ -13,6 +13,7 @@ from typing import Final, assert_never
 from urllib.parse import urlsplit
 
 from gatewayd.core.terms import NOTHING, Operation, Redirect
+from gatewayd.core.values import quick
 from gatewayd.gateways.contract import Reply
 from gatewayd.simulator.bank import OPEN, Asked, Book, Contract, Dialect, Request, Session, State
 from gatewayd.simulator.faults import SLOW_SECONDS, Faults, Kind
@@ -68,6 +69,7 @@ class Ending(StrEnum):
     """It took effect, and the connection ends instead of an answer."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
     """What becomes of a merchant's call; whatever effect it has is in the book already."""

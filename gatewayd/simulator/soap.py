@@ -9,6 +9,7 @@ ever raised for bytes of a client.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
@@ -20,6 +21,8 @@ from gatewayd.simulator.bank import Request
 SOAP_11: Final = "http://schemas.xmlsoap.org/soap/envelope/"
 SOAP_12: Final = "http://www.w3.org/2003/05/soap-envelope"
 XSI_NIL: Final = "{http://www.w3.org/2001/XMLSchema-instance}nil"
+BODIES_KEPT: Final = 64
+"""Every call is read twice or more, to see what it is and to carry it out, with others in between."""
 NUMBER_CHARS_MAX: Final = 20
 """A long has at most 19 digits and a sign."""
 
@@ -67,9 +70,14 @@ class Envelope:
 
 
 def read_envelope(request: Request) -> Envelope:
-    """The first element of the SOAP body; Fault if there is none."""
+    """The first element of the SOAP body, to be read only; Fault if there is none."""
+    return _envelope(request.body)
+
+
+@lru_cache(maxsize=BODIES_KEPT)
+def _envelope(body: bytes) -> Envelope:
     try:
-        root = parse_xml(request.body.lstrip(), "request")
+        root = parse_xml(body.lstrip(), "request")
     except MalformedReply:
         raise Fault("Error reading XMLStreamReader: not well-formed XML") from None
     version = _namespace(root.tag)

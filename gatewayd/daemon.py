@@ -12,6 +12,7 @@ import random
 import secrets
 import shutil
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -54,6 +55,9 @@ HANG_UP_SECONDS: Final = 0.5
 """How long each listener of a daemon that failed waits for its handlers."""
 GARBAGE_AFTER: Final = 10_000
 """Objects that may be left over before the youngest are looked at: some hundred payments' worth, a megabyte or two."""
+SWITCH_SECONDS: Final = 0.000_5
+"""How long the journal's thread, which needs the interpreter for microseconds at a time and often within one commit,
+waits for a busy loop to let go of it; Python's own 5 ms could be added to a commit several times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +82,7 @@ async def run(config: Config, log: Log, ready: Callable[[Serving], None]) -> Non
     loop = asyncio.get_running_loop()
     async with serving(config, log) as daemon:
         _spare_the_collector()
+        sys.setswitchinterval(SWITCH_SECONDS)
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, daemon.stop)
         ready(daemon)

@@ -9,7 +9,7 @@ import pytest
 
 from bench.lives import FIRST_MS, created, creation_guards, is_finished
 from gatewayd.core import events as ev
-from gatewayd.engine.pump import SEARCH_EVERY_SECONDS, SEARCHES_MAX, Pump
+from gatewayd.engine.pump import MANY_APPENDS, SEARCH_EVERY_SECONDS, SEARCHES_MAX, Pump
 from gatewayd.journal.journal import Journal, Ticket
 from gatewayd.journal.memory import Fault, MemoryStore
 from gatewayd.journal.store import NO_SEARCHES, Append, Holder, Searches, StoreError
@@ -138,6 +138,22 @@ def test_on_a_disk_slower_than_the_pace_nobody_waits_beside() -> None:
             await scene.landed(scene.create(number))
 
     assert [0.0, FSYNC, 2 * FSYNC] == played(story).began[:3]
+
+
+@pytest.mark.parametrize(
+    ("at_once", "following"), [(MANY_APPENDS, 2), (MANY_APPENDS - 1, 1)], ids=["many", "few"]
+)
+def test_only_after_many_the_next_batch_waits_for_what_comes_a_turn_later(
+    at_once: int, following: int
+) -> None:
+    async def story(scene: Scene) -> None:
+        tickets = [scene.create(number) for number in range(1, at_once + 1)]
+        await scene.landed(tickets[-1])
+        scene.create(at_once + 1)
+        await asyncio.sleep(0)
+        await scene.landed(scene.create(at_once + 2))
+
+    assert [at_once, following] == [appends for appends, _ in played(story).batches[:2]]
 
 
 def test_search_columns_leave_by_themselves_half_a_second_after_their_events() -> None:

@@ -1,6 +1,6 @@
 """Moves the journal's queue to the disk: group commit, one batch in flight.
 
-A batch leaves as soon as the last one has landed, but not sooner than the pace after that one left, because commits
+A batch leaves soon after the last one has landed, but not sooner than the pace after that one left, because commits
 cost and events hardly do: what comes meanwhile rides along. Search columns travel with a batch, at most every half
 second, and only then by themselves; what became of webhooks does the same. When the store fails the pump ends with
 `StoreError`; memory is ahead of the disk then and the process must stop.
@@ -19,6 +19,11 @@ from gatewayd.journal.store import NO_SEARCHES, Append, Holder, Searches
 TakePosting = Callable[[], tuple[Changes, ...]]
 Write = Callable[[Sequence[Append], Searches], Awaitable[list[Holder | None]]]
 
+MANY_APPENDS: Final = 16
+TURNS_AFTER_MANY: Final = 3
+"""Of the loop, between a batch of many and the next: whoever waited goes on in the first, and what others bring in from
+banks and customers then still rides along. Turns get longer with the load, so that batches grow with it: by half at 256
+customers at a time, against one turn."""
 POST_SECONDS: Final = 0.1
 """A delivery that was not written down when the process ends is made again."""
 BATCH_APPENDS_MAX: Final = 4_096
@@ -149,6 +154,9 @@ class Pump:
                 waiter.set_result(None)
         self._on_commit(sum(len(append.rows) for append in batch), self._clock.monotonic() - began)
         await asyncio.sleep(0)  # whoever waited goes on first; what it queues leaves with the rest
+        if len(batch) >= MANY_APPENDS:
+            for _ in range(TURNS_AFTER_MANY - 1):
+                await asyncio.sleep(0)
 
     def _time_searches(self) -> None:
         """See to it that search columns leave in time, with events or without."""

@@ -12,11 +12,22 @@ from playwright.async_api import Browser
 from gatewayd.core.terms import Operation
 from gatewayd.simulator.faults import Fault, Kind
 from tests.browser_stage import Town, Visit, running_browser, town
+from tests.invoice_stage import bill, pay
 from tests.page_reading import Form, read_forms
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-PAGES = ("handover", "choice", "offer", "wait", "no_gateway", "unknown", "busy")
+PAGES = (
+    "handover",
+    "choice",
+    "offer",
+    "wait",
+    "no_gateway",
+    "unknown",
+    "busy",
+    "invoice",
+    "invoice_paid",
+)
 LOOKS: Mapping[str, dict[str, Any]] = {
     "phone": {"width": 360, "height": 740},
     "phone-dark": {"width": 360, "height": 740, "dark": True},
@@ -71,6 +82,9 @@ async def show(here: Town, visit: Visit, name: str, locale: str, patch: pytest.M
     if name == "unknown":
         await visit.page.goto(f"{here.web.base}/pay/1")
         return
+    if name.startswith("invoice"):
+        await show_invoice(here, visit, name, locale)
+        return
     amount = 150_103 if name == "wait" else 1_234_567_890
     url = await here.order(
         gateways=["saman", "mellat"], locale=locale, amount=amount, order_id=f"{name}-{LONG_ORDER}"
@@ -99,6 +113,23 @@ async def show(here: Town, visit: Visit, name: str, locale: str, patch: pytest.M
             await visit.page.goto(f"{back.url}?{urlencode(dict(back.fields))}")
         case _:
             pass
+
+
+async def show_invoice(here: Town, visit: Visit, name: str, locale: str) -> None:
+    row = {"name": f"چای بهاره {'W' * 40}", "quantity": 12_345, "unit_price": 12_340}
+    invoice = await bill(
+        here.web,
+        lines=[row | {"discount": 12_340, "tax": 10_000_000}, *([row] * 8)],
+        description=f"Spring\n{'W' * 60}",
+        due_at="2025-03-01T10:00:00+03:30",
+        payer={"name": "Sara"},
+        order_id=f"{name}-{LONG_ORDER}"[:90],
+        locale=locale,
+    )
+    if name == "invoice_paid":
+        here.web.all_do("paid")
+        await pay(here.web, invoice)
+    await visit.page.goto(invoice["pay_url"])
 
 
 async def broken(*_: object) -> None:

@@ -162,6 +162,7 @@ async def _page(
     shown = said.shown
     paid_ms = shown.captured_ms if shown is not None else None
     other, other_name = _OTHER[locale]
+    kept = [] if brought is None else [each for each in request.query.items() if each[0] != "lang"]
     in_toman = _in_toman(invoice)
     name = (invoice.payer or {}).get("name", "")
     answer = page(
@@ -186,7 +187,7 @@ async def _page(
         due=until(invoice.due_ms, locale) if invoice.due_ms is not None else "",
         bill_to=name,
         order_id="" if invoice.order_id == public_id(invoice.number) else invoice.order_id,
-        other_url=str(URL.build(path=request.path, query=[*_asked(request), ("lang", other)])),
+        other_url=str(URL.build(path=request.path, query=[*kept, ("lang", other)])),
         other_lang=other,
         other_name=other_name,
     )
@@ -233,11 +234,6 @@ async def _said(request: Request, seen: Seen, brought: Payment | None, locale: s
         note=texts["invoice_overdue"] if overdue else "",
         button=texts["pay"],
     )
-
-
-def _asked(request: Request) -> list[tuple[str, str]]:
-    """The query without its language."""
-    return [(name, value) for name, value in request.query.items() if name != "lang"]
 
 
 def _in_toman(invoice: Invoice) -> bool:

@@ -241,8 +241,8 @@ class Shop:
         for _ in range(10_000):
             self.engine.tending._wake.set()
             await asyncio.sleep(0.3 if self.engine.tending.calls_out else 0.005)
-            heap = self.engine.tending._heap
-            due = bool(heap) and heap[0][0] <= self.engine.deadlines.now_ms()
+            first_ms = self.engine.tending._agenda.first_ms()
+            due = first_ms is not None and first_ms <= self.engine.deadlines.now_ms()
             if not self.engine.tending.calls_out and self.engine.journal.is_idle and not due:
                 return
         raise AssertionError("the engine never comes to rest")
@@ -255,8 +255,8 @@ class Shop:
             now_ms = self.engine.deadlines.now_ms()
             if now_ms >= ends_ms:
                 return
-            heap = self.engine.tending._heap
-            next_ms = min(heap[0][0], ends_ms) if heap else ends_ms
+            first_ms = self.engine.tending._agenda.first_ms()
+            next_ms = ends_ms if first_ms is None else min(first_ms, ends_ms)
             self.clock.skipped += max(0, next_ms - now_ms + 1) / 1000
         raise AssertionError("there is always more to do")
 

@@ -129,12 +129,20 @@ def test_an_erased_private_part_reads_as_an_empty_one() -> None:
 
 
 def test_texts_that_many_payments_share_are_kept_once() -> None:
-    redirect = Redirect(token="t", url="https://bank.example/pay page", method="post")
+    redirect = Redirect(
+        token="the token",
+        url="https://bank.example/pay page",
+        method="post",
+        fields={"Token": "the token", "GetMethod": "not at all"},
+    )
     kind, body, private = encode(ev.Started(at_ms=1, attempt=1, redirect=redirect))
     first, second = decode(kind, 1, body, private), decode(kind, 1, body, private)
     assert isinstance(first, ev.Started)
     assert isinstance(second, ev.Started)
+    assert redirect == first.redirect
     assert first.redirect.url is second.redirect.url
+    assert first.redirect.fields["GetMethod"] is second.redirect.fields["GetMethod"]
+    assert first.redirect.fields["Token"] is first.redirect.token
 
 
 GOOD = encode(

@@ -2,6 +2,7 @@
 
 from dataclasses import FrozenInstanceError, fields
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -346,6 +347,13 @@ def test_what_belongs_to_the_payer_is_read_from_the_private_part() -> None:
     wanted = Payer(mobile="09120000000", allowed_cards=("6219861034529007",))
     assert wanted == payment.payer
     assert ("shoes", {"a": 1}) == (payment.description, payment.metadata)
+
+
+@pytest.mark.parametrize(
+    "metadata", [{}, {"a": {"b": [1, 2.5, None, True]}}, {"سبد": "\ud800 \u2028"}, {"n": 2**70}]
+)
+def test_metadata_are_given_back_as_they_came(metadata: dict[str, Any]) -> None:
+    assert metadata == apply(None, created(private={"metadata": metadata}), number=1).metadata
 
 
 # --- changed copies

@@ -6,7 +6,6 @@ one bad payment must not stop the others.
 """
 
 import asyncio
-import heapq
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from functools import partial
 from typing import Any, Final
@@ -17,6 +16,7 @@ from gatewayd.core.settings import EngineSettings
 from gatewayd.core.terms import Traits
 from gatewayd.core.values import changed
 from gatewayd.engine.acting import Acting
+from gatewayd.engine.agenda import Agenda
 from gatewayd.engine.deadlines import Deadlines
 from gatewayd.engine.ports import Log
 from gatewayd.engine.records import Records
@@ -61,8 +61,7 @@ class Tending:
         self._look_every_seconds = look_every_seconds
         self._busy: dict[int, frozenset[int]] = {}
         self._idle_waiters: dict[int, list[asyncio.Future[None]]] = {}
-        self._due: dict[int, int] = {}
-        self._heap: list[tuple[int, int]] = []
+        self._agenda = Agenda()
         self._wake = asyncio.Event()
         self.is_stopping = False
 
@@ -115,7 +114,7 @@ class Tending:
             payment = journal.get(number)
             action = self.next_action(payment) if payment is not None else None
             if action is None:
-                self._due.pop(number, None)
+                self._agenda.strike(number)
                 return
             now_ms = self._deadlines.now_ms()
             if action.due_ms > now_ms:
@@ -186,18 +185,16 @@ class Tending:
         while True:
             now_ms = self._deadlines.now_ms()
             begun = 0
-            while self._heap and self._heap[0][0] <= now_ms and begun < START_AT_ONCE_MAX:
-                due_ms, number = heapq.heappop(self._heap)
-                if self._due.get(number) == due_ms:
-                    del self._due[number]
-                    self.consider(number)
-                    begun += 1
+            while begun < START_AT_ONCE_MAX and (number := self._agenda.take(now_ms)) is not None:
+                self.consider(number)
+                begun += 1
             if begun == START_AT_ONCE_MAX:
                 await asyncio.sleep(0)
                 continue
             pause = self._look_every_seconds
-            if self._heap:
-                pause = min(pause, max(0.0, (self._heap[0][0] - now_ms) / 1000))
+            first_ms = self._agenda.first_ms()
+            if first_ms is not None:
+                pause = min(pause, max(0.0, (first_ms - now_ms) / 1000))
             self._wake.clear()
             alarm = loop.call_later(pause, self._wake.set)
             try:
@@ -206,15 +203,8 @@ class Tending:
                 alarm.cancel()
 
     def _remember(self, number: int, due_ms: int) -> None:
-        if self._due.get(number) == due_ms:
-            return
-        self._due[number] = due_ms
-        heapq.heappush(self._heap, (due_ms, number))
-        if self._heap[0] == (due_ms, number):
+        if self._agenda.note(number, due_ms):
             self._wake.set()
-        if len(self._heap) > 64 + 2 * len(self._due):
-            self._heap = [(due, known) for known, due in self._due.items()]
-            heapq.heapify(self._heap)
 
     # --- calls
 

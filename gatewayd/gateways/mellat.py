@@ -47,6 +47,7 @@ from gatewayd.gateways.wire import (
     lenient_int,
     lenient_text,
     mask_card,
+    page_at,
     read_soap,
     soap_call,
     take,
@@ -204,7 +205,7 @@ class Mellat:
             raise MalformedReply("bpPayRequest: success without RefId")
         return Redirect(
             token=token,
-            url=f"{self.base_url}/pgwchannel/startpay.mellat",
+            url=page_at(self.base_url, "/pgwchannel/startpay.mellat"),
             method="post",
             fields={"RefId": token},
         )

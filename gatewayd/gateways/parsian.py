@@ -46,6 +46,7 @@ from gatewayd.gateways.wire import (
     lenient_int,
     lenient_text,
     mask_card,
+    page_at,
     read_json,
     read_soap,
     soap_call,
@@ -197,14 +198,15 @@ class Parsian:
         if code != "0":
             message = lenient_text(result.get("Message")) or ""
             return Refusal(cause=class_of(Operation.START, code), code=code, message=message)
-        token = to_int(take(result, "Token"), "Token")
-        if token <= 0:
+        number = to_int(take(result, "Token"), "Token")
+        if number <= 0:
             raise MalformedReply("SalePaymentRequest: success without Token")
+        token = str(number)
         return Redirect(
-            token=str(token),
-            url=f"{self.base_url}/NewIPG/",
+            token=token,
+            url=page_at(self.base_url, "/NewIPG/"),
             method="get",
-            fields={"Token": str(token)},
+            fields={"Token": token},
         )
 
     def read_return(self, fields: Mapping[str, str]) -> Claim:

@@ -45,6 +45,7 @@ from gatewayd.gateways.wire import (
     lenient_int,
     lenient_text,
     mask_card,
+    page_at,
     read_json,
     take,
     text_or_none,
@@ -168,7 +169,7 @@ class Sadad:
         token = text_or_none(reply.get("Token"), "Token")
         if token is None:
             raise MalformedReply("Token: empty")
-        url = f"{self.base_url}{self.path_prefix}/Purchase"
+        url = page_at(self.base_url, f"{self.path_prefix}/Purchase")
         return Redirect(token=token, url=url, method="get", fields={"Token": token})
 
     def read_return(self, fields: Mapping[str, str]) -> Claim:

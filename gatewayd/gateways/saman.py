@@ -48,6 +48,7 @@ from gatewayd.gateways.wire import (
     lenient_int,
     lenient_text,
     mask_card,
+    page_at,
     read_json,
     take,
     text_or_none,
@@ -397,7 +398,7 @@ class Saman:
         named = reply.headers.get("x-ipg-url", "").strip()
         if PAGE.match(named) or (named.startswith(f"{self.base_url}/") and named.isascii()):
             return named
-        return f"{self.base_url}/OnlinePG/OnlinePG"
+        return page_at(self.base_url, "/OnlinePG/OnlinePG")
 
 
 def hashed(card: str) -> str:

@@ -7,6 +7,7 @@ blanks) and strict everywhere else.
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 from xml.parsers import expat
@@ -41,6 +42,15 @@ class SoapFault(MalformedReply):
     def __init__(self, status: int, code: str) -> None:
         super().__init__(f"HTTP {status}: SOAP fault")
         self.code = code
+
+
+@cache
+def page_at(base_url: str, path: str) -> str:
+    """The address of a bank's page; one text for all payers, of whom a hundred thousand may be there at one time.
+
+    Both come from the configuration: there are as many as gateways.
+    """
+    return base_url + path
 
 
 def read_json(reply: Reply) -> dict[str, Any]:

@@ -21,6 +21,8 @@ BUSY_SECONDS: Final = 5.0
 LOG_BYTES_KEPT: Final = 67_108_864
 """The write-ahead log's file is cut back to this once a long reader has let go of it."""
 CACHE_KIB: Final = 16_384
+START_CACHE_KIB: Final = 1_024
+"""While open payments are read at a start, from one end to the other: what is read then is not read again."""
 
 _BY_STATUS_AND_GATEWAY: Final = (
     "CREATE INDEX search_by_status_and_gateway ON search (shop, status, gateway, number);"

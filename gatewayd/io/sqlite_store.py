@@ -328,7 +328,11 @@ class SqliteStore:
 
     def read_open(self) -> Iterator[tuple[int, list[Row]]]:
         """See `Store.read_open`."""
-        return by_payment(self._db.execute(OPEN_ROWS))
+        self._db.execute(f"PRAGMA cache_size = -{schema.START_CACHE_KIB}")
+        try:
+            yield from by_payment(self._db.execute(OPEN_ROWS))
+        finally:
+            self._db.execute(f"PRAGMA cache_size = -{schema.CACHE_KIB}")
 
     def last_number(self) -> int:
         """See `Store.last_number`."""

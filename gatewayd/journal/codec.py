@@ -21,6 +21,7 @@ from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 import orjson
 
 from gatewayd.core.events import KINDS, Event
+from gatewayd.core.terms import Redirect
 from gatewayd.core.values import plainer
 
 _BESIDE: Final = frozenset({"at_ms", "private"})
@@ -165,7 +166,21 @@ def _value_reader(cls: type) -> _Read:
                 document[name] = read_field(document[name])
         return cls(**document)
 
-    return read
+    return _of_one_token(read) if cls is Redirect else read
+
+
+def _of_one_token(read: _Read) -> _Read:
+    """A redirect's form holds its token again, and else what a thousand others hold: each such text is kept once."""
+
+    def lean(document: dict[str, Any]) -> Any:
+        token, form = document["token"], document.get("fields")
+        if form:
+            document["fields"] = {
+                name: token if text == token else _shared(text) for name, text in form.items()
+            }
+        return read(document)
+
+    return lean
 
 
 def _without_none(hint: Any) -> Any:

@@ -88,7 +88,7 @@ def payment_object(payment: Payment, links: Links) -> shapes.PaymentShape:
         "created_at": moment(payment.created_ms),
         "expires_at": moment(payment.expires_ms),
         "paid_at": when(payment.captured_ms),
-        "metadata": dict(payment.metadata or {}),
+        "metadata": payment.metadata,
     }
 
 

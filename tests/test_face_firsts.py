@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewayd.web.facade import desk
-from gatewayd.web.facade.desk import Firsts
+from gatewayd.web.facade import verifying
+from gatewayd.web.facade.verifying import Firsts
 
 
 def test_one_of_those_who_ask_at_once_is_first() -> None:
@@ -58,7 +58,7 @@ def test_a_no_owes_nothing() -> None:
 
 
 def test_what_is_owed_is_bounded_and_the_oldest_goes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desk, "OWED_MAX", 2)
+    monkeypatch.setattr(verifying, "OWED_MAX", 2)
     firsts = Firsts()
     for number in (1, 2, 3):
         firsts.begin(number)

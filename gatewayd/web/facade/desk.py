@@ -1,13 +1,7 @@
-"""What both faces share: whose merchant this is, making a payment, and who is told first that it is verified.
+"""What both faces share: whose merchant this is, making a payment, asking about it and giving it back."""
 
-The first call that is told of a verified payment is told so with another code than every later one, as at the services:
-a shop that asks twice at once must not ship twice. That is remembered only while it matters: a shop whose payment was
-verified on disk, and whose answer a crash took, is told "already verified", as at the services.
-"""
-
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 from aiohttp import web
@@ -17,22 +11,18 @@ from gatewayd.core.needs import needs_of, payer_of
 from gatewayd.core.payment import Payment
 from gatewayd.core.settings import ShopSettings, ZarinpalFace, ZibalFace
 from gatewayd.core.terms import Capture, Split
-from gatewayd.engine.capturing import Verdict
 from gatewayd.engine.cashier import Draft
 from gatewayd.journal.store import Holder
 from gatewayd.web.facade.callbacks import face_of
 from gatewayd.web.facade.names import Names
 from gatewayd.web.facade.standing import Standing, standing_of
+from gatewayd.web.facade.verifying import VERIFY_SECONDS, Verified, firsts_after, verified
 from gatewayd.web.ports import ENGINE, SERVICE, TALLY
 from gatewayd.web.rates import RATES
 from gatewayd.web.welcome import welcome
 
-VERIFY_SECONDS: Final = 15.0
-"""How long a shop's verify waits for the bank: one lost answer and its repeat, and less than most clients wait."""
 INQUIRY_SECONDS: Final = 3.0
 """How long an inquiry waits for a bank's."""
-OWED_MAX: Final = 10_000
-"""Payments of which a shop was told "not known yet", and is to be told that its verify was the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,69 +33,6 @@ class Known:
     test: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """What came of a shop's verify."""
-
-    payment: Payment
-    verdict: Verdict
-    _: KW_ONLY
-    first: bool
-    """Nobody was told before that it is verified."""
-
-
-class Firsts:
-    """Who is the first to hear that a payment is verified: a shop that waits for its answer, and no other after it."""
-
-    def __init__(self, owed: Iterable[int] = ()) -> None:
-        """`owed` are payments whose shop has asked an earlier process, and was certainly not told."""
-        self._asking: Counter[int] = Counter()
-        self._told: set[int] = set()
-        """Of those that are being asked about: somebody has heard."""
-        self._owed: dict[int, None] = {}
-        """Their shop has asked, and was not told."""
-        for number in owed:
-            self._owe(number)
-
-    def begin(self, number: int) -> None:
-        """A shop asks for a payment that was not verified."""
-        self._asking[number] += 1
-
-    def end(self, number: int, *, verified: bool | None, heard: bool) -> bool:
-        """Its call ends; whether it is the first to hear that the payment is verified.
-
-        `verified` is None where that is not known; `heard` says whether anybody still waits for the answer.
-        """
-        first = verified is True and heard and number not in self._told
-        if first:
-            self._told.add(number)
-            self._owed.pop(number, None)
-        self._asking[number] -= 1
-        if not self._asking[number]:
-            del self._asking[number]
-            if verified is not False and number not in self._told:
-                self._owe(number)
-            self._told.discard(number)
-        return first
-
-    def is_owed(self, number: int, *, heard: bool = True) -> bool:
-        """Whether a verified payment's shop was never told; it is told now, and the next is not first."""
-        if not heard:
-            return False
-        owed = number in self._owed
-        self._owed.pop(number, None)
-        if number not in self._asking:
-            return owed
-        first = number not in self._told  # those who asked before are not answered yet
-        self._told.add(number)
-        return first
-
-    def _owe(self, number: int) -> None:
-        self._owed[number] = None
-        if len(self._owed) > OWED_MAX:
-            del self._owed[next(iter(self._owed))]
-
-
 class Desk:
     """One per public listener."""
 
@@ -114,7 +41,7 @@ class Desk:
     ) -> None:
         """`taken_over` are the payments that an earlier process left open."""
         self.names = names
-        self.firsts = Firsts(each.number for each in taken_over if _was_asked_for(each))
+        self.firsts = firsts_after(taken_over)
         zarinpal, zibal = dict[str, Known](), dict[str, Known]()
         for shop in shops:
             if shop.faces.zarinpal is not None:
@@ -125,14 +52,6 @@ class Desk:
         self.zibal: Mapping[str, Known] = zibal
 
 
-_YES: Final = {
-    Verdict.CAPTURED: True,
-    Verdict.ALREADY: True,
-    Verdict.NOT_PAID: False,
-    Verdict.REVERSED: False,
-    Verdict.WRONG_AMOUNT: False,
-}
-"""Whether a payment is verified, by what came of it."""
 DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
 
 
@@ -206,30 +125,8 @@ async def create(
 
 async def verify(request: web.Request, payment: Payment) -> Verified:
     """A shop's verify, which asks the bank."""
-    firsts, number = request.app[DESK].firsts, payment.number
-    match standing_of(payment):
-        case Standing.VERIFIED:
-            heard = not _has_hung_up(request)
-            return Verified(payment, Verdict.CAPTURED, first=firsts.is_owed(number, heard=heard))
-        case Standing.REVERSED:
-            return Verified(payment, Verdict.REVERSED, first=False)
-        case _:
-            pass
-    firsts.begin(number)
-    verdict, first = Verdict.UNKNOWN, False
-    try:
-        answer = await request.app[ENGINE].capturing.verify(number, seconds=VERIFY_SECONDS)
-        assert answer is not None, "payments are never removed"
-        payment, verdict = answer.payment, answer.verdict
-    finally:
-        first = firsts.end(number, verified=_YES.get(verdict), heard=not _has_hung_up(request))
-    return Verified(payment, verdict, first=first)
-
-
-def _was_asked_for(payment: Payment) -> bool:
-    """Whether a face's shop has asked for it, and no bank has said yes."""
-    hold = payment.hold
-    return bool(hold and hold.face and hold.asked_ms) and payment.captured_ms is None
+    app = request.app
+    return await verified(app[ENGINE], app[DESK].firsts, payment, lambda: _has_hung_up(request))
 
 
 def _has_hung_up(request: web.Request) -> bool:

@@ -29,12 +29,13 @@ from gatewayd.simulator.bank import Session
 from gatewayd.simulator.host import Banks, Trouble
 from gatewayd.simulator.inprocess import open_page, returned
 from gatewayd.simulator.payers import Decision, Outcome
-from gatewayd.world.contracts import draw_service, gateways
+from gatewayd.world.contracts import TOLD, draw_service, gateways
 from gatewayd.world.history import History
 from gatewayd.world.loop import VirtualLoop
 from gatewayd.world.machine import Clocks, Machine
 from gatewayd.world.options import Options
 from gatewayd.world.oracle import Oracle
+from gatewayd.world.receivers import Receivers
 from gatewayd.world.wire import Wire
 from tests.stage import MORNING, full_drivers
 
@@ -199,7 +200,7 @@ async def _played(
     ours = gateways(drivers, None)
     banks = Banks(contracts(ours), seed=7, switches=switches)
     traits = {name: driver.traits for name, driver in drivers.items()}
-    oracle = Oracle(history, banks.book, traits)
+    oracle = Oracle(history, banks.book, traits, TOLD)
     wire = ScriptedWire(
         loop=loop,
         banks=banks,
@@ -223,6 +224,13 @@ async def _played(
         options=Options.calm(),
         dice=random.Random(8),
         configure=configure,
+        receivers=Receivers(
+            loop=loop,
+            options=Options.calm(),
+            dice=random.Random(9),
+            history=history,
+            oracle=oracle,
+        ),
     )
     machine.is_calm = True
     living = loop.create_task(machine.run())

@@ -281,6 +281,16 @@ async def test_notices_are_numbered_in_order_and_read_in_pages(kept: Kept) -> No
     assert [] == await kept.reader.notices(2, "other", 9)
 
 
+async def test_several_notices_of_one_append_have_a_place_each(kept: Kept) -> None:
+    two = [
+        Notice(1, "main", "payment.reopened", NOW_MS),
+        Notice(1, "main", "payment.failed", NOW_MS),
+    ]
+    kept.store.write([append(7, 1, notices=two), append(8, 1, notices=two[:1])])
+    assert [1, 2, 3] == [told.seq for told in await kept.reader.notices(0, None, 9)]
+    assert [7, 8] == [told.number for told in await kept.reader.notices(1, None, 9)]
+
+
 # --- what became of webhooks
 
 

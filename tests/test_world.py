@@ -8,18 +8,24 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from gatewayd.core import holding, outcomes
 from gatewayd.core import payment as payments
 from gatewayd.core import plan as pl
+from gatewayd.core.delivery import Delivery, Receiver
 from gatewayd.core.payment import Payment
 from gatewayd.core.terms import CodeClass, Lost, Refusal
 from gatewayd.engine import acting, returns
 from gatewayd.engine.acting import Acting
+from gatewayd.engine.capturing import Capturing, Verdict
+from gatewayd.engine.comparing import Comparing
 from gatewayd.engine.returns import Returns
 from gatewayd.journal.journal import Ticket
+from gatewayd.web.facade.verifying import Firsts
 from gatewayd.world import seeds as many
 from gatewayd.world.machine import DEATHS
 from gatewayd.world.options import BadOption, Options
@@ -32,7 +38,8 @@ HALF = Options(hours=0.5, payments=30, panel_verifies=0.04)
 PEOPLE = (
     "closes_the_tab dawdles returns_late returns_twice returns_reordered references_reused"
     " clicks_twice second_tab hangs_up forges shop_cancels shop_polls shop_repeats shop_holds"
-    " shop_has_a_face shop_dallies shop_forgets"
+    " shop_has_a_face shop_dallies shop_forgets shop_verifies_twice receiver_refuses"
+    " receiver_dallies receiver_forgets_to_answer receiver_outage"
 ).split()
 DISASTERS = (
     "panel_verifies other_amount settle_refused clock_jump reload disk_full fsync_error forcing"
@@ -167,6 +174,64 @@ def test_money_that_its_shop_did_not_ask_for_is_caught(
     monkeypatch.setattr(Payment, "waits", property(lambda _: False))
     monkeypatch.setattr(Payment, "may_verify", lambda *_: True)
     assert caught({"shop's word"}, **{habit: 1.0})
+
+
+def test_an_outbox_that_skips_one_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    take = Receiver.take
+
+    def most(self: Receiver, news: Sequence[Delivery], upto: int) -> None:
+        take(self, [each for each in news if each.seq % 20], upto)
+
+    monkeypatch.setattr(Receiver, "take", most)
+    assert caught({"webhooks"})
+
+
+def test_an_outbox_that_forgets_in_a_crash_what_is_not_delivered_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    changes = Receiver.changes
+    monkeypatch.setattr(Receiver, "changes", lambda self: replace(changes(self), unsettled=()))
+    assert caught({"webhooks"}, receiver_refuses=0.5, crashes=10)
+
+
+def test_an_outbox_that_does_not_wait_for_its_turn_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put = Receiver._put
+
+    def hasty(self: Receiver, delivery: Delivery) -> None:
+        put(self, delivery)
+        self._push(delivery)
+
+    monkeypatch.setattr(Receiver, "_put", hasty)
+    monkeypatch.setattr(Receiver, "_is_first", lambda *_: True)
+    assert caught({"webhooks"}, receiver_refuses=0.5)
+
+
+def test_a_face_that_takes_not_knowing_for_verified_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    awaited = Capturing._awaited
+
+    async def hopeful(self: Capturing, number: int, ends: float) -> Verdict:
+        verdict = await awaited(self, number, ends)
+        return Verdict.CAPTURED if verdict is Verdict.UNKNOWN else verdict
+
+    monkeypatch.setattr(Capturing, "_awaited", hopeful)
+    assert caught({"shop's word"}, shop_has_a_face=1.0, lost_reply=0.4)
+
+
+def test_a_face_that_says_first_to_everybody_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Firsts, "is_owed", lambda *_, **__: True)
+    assert caught({"told twice"}, shop_has_a_face=1.0)
+
+
+def test_receipts_that_nobody_compares_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def look(_: Comparing) -> None:
+        pass
+
+    monkeypatch.setattr(Comparing, "look", look)
+    assert caught({"receipts"}, receipts_repeat=0.8)
 
 
 # --- many worlds

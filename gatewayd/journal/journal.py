@@ -398,9 +398,11 @@ def replay(number: int, rows: Iterable[Row]) -> Payment | None:
     return payment
 
 
-def as_of(number: int, rows: Sequence[Row], version: int) -> Payment:
+def as_of(
+    number: int, rows: Sequence[Row], version: int, replay_by: "Replay | None" = None
+) -> Payment:
     """The payment as it was with this version, whose guard or notice landed with it; `rows` are all of its events."""
-    payment = replay(number, rows[:version])
+    payment = (replay_by or replay)(number, rows[:version])
     assert payment is not None, "a guard or a notice lands with its events"
     return payment
 

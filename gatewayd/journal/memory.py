@@ -142,10 +142,8 @@ class MemoryStore:
             self._events.append((number, row))
         if append.is_open is not None:
             self._open[number] = append.is_open
-        self._notices += (
-            Told(len(self._notices) + place, number, notice)
-            for place, notice in enumerate(append.notices, 1)
-        )
+        for notice in append.notices:
+            self._notices.append(Told(len(self._notices) + 1, number, notice))
         return None
 
     def _post(self, changes: Changes) -> None:

@@ -6,7 +6,14 @@ from dataclasses import replace
 from typing import Final
 
 from gatewayd.core.secret import Secret
-from gatewayd.core.settings import EngineSettings, ServiceSettings, ShopKey, ShopSettings
+from gatewayd.core.settings import (
+    EngineSettings,
+    ReceiverSettings,
+    ServiceSettings,
+    ShopKey,
+    ShopSettings,
+    WebhookSettings,
+)
 from gatewayd.engine.gateway import GatewaySettings
 from gatewayd.gateways.contract import Driver
 from gatewayd.gateways.mellat import Mellat
@@ -19,7 +26,11 @@ from gatewayd.gateways.zibal import Zibal
 ORIGIN: Final = "http://banks.test"
 PUBLIC_URL: Final = "https://pay.shop.example"
 SHOPS: Final = ("main", "stern")
-"""The second offers no other gateway after a failure."""
+"""The second offers no other gateway after a failure, and has a receiver of webhooks: one is enough to try them."""
+TOLD: Final = frozenset({SHOPS[1]})
+"""The shops that are told by webhooks."""
+RETRY_SECONDS: Final = (5.0, 60.0, 300.0, 900.0, 1_800.0, *(3_600.0,) * 3)
+"""Soon enough that a receiver that is well again has heard everything before a world ends."""
 
 
 def draw_drivers(dice: random.Random) -> dict[str, Driver]:
@@ -112,5 +123,15 @@ def draw_service(dice: random.Random) -> ServiceSettings:
         return_secret=Secret("return-secret"),
         return_hosts=("shop.example",),
     )
-    stern = replace(plain, name=SHOPS[1], offer_retry=False)
-    return ServiceSettings(public_url=PUBLIC_URL, shops=(plain, stern), engine=engine)
+    receiver = ReceiverSettings(
+        url="https://shop.example/hooks",
+        secrets=(Secret("whsec_d2ViaG9va3Mgb2YgdGhlIHdvcmxkLCAzMiBieXRlcyE="),),
+        test=True,
+    )
+    stern = replace(plain, name=SHOPS[1], offer_retry=False, webhooks=(receiver,))
+    return ServiceSettings(
+        public_url=PUBLIC_URL,
+        shops=(plain, stern),
+        engine=engine,
+        webhooks=WebhookSettings(retry_seconds=RETRY_SECONDS),
+    )

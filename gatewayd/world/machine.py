@@ -8,23 +8,29 @@ import asyncio
 import random
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from gatewayd.core.payment import Payment
 from gatewayd.core.settings import ServiceSettings
 from gatewayd.core.terms import Lost, Operation
+from gatewayd.engine.comparing import Comparing
 from gatewayd.engine.engine import Engine
 from gatewayd.engine.gateway import GatewaySettings
+from gatewayd.engine.outbox import Outbox, Sender, addresses
+from gatewayd.engine.reading import MemoryReader
 from gatewayd.gateways.contract import Call, Reply
 from gatewayd.journal.journal import replay_one
 from gatewayd.journal.memory import MemoryStore
 from gatewayd.journal.recovery import last_order, take_over
 from gatewayd.journal.store import Append, Holder, Row, Searches, StoreError
 from gatewayd.routing.router import RoutingSettings
+from gatewayd.web.facade.verifying import firsts_after
 from gatewayd.world.history import History
 from gatewayd.world.loop import VirtualLoop
 from gatewayd.world.options import Options
 from gatewayd.world.oracle import Oracle
+from gatewayd.world.receivers import telling
 from gatewayd.world.wire import Wire
 
 T = TypeVar("T")
@@ -44,6 +50,11 @@ SEARCH_EVERY_SECONDS: Final = 20.0
 """Rarer than in earnest as well: every commit of search columns by themselves is one more to simulate."""
 SCORE_EVERY: Final = 64
 """Commits between two looks at the router's numbers."""
+
+
+BUGS: Final = frozenset({"action failed", "start failed", "webhook not made", "news not read"})
+COMPARE_EVERY_SECONDS: Final = 900.0
+"""Rarer than in earnest, too: nothing waits for it that receipts are compared."""
 
 
 class Down(Exception):
@@ -85,7 +96,7 @@ class Log:
 
     def error(self, event: str, **fields: Any) -> None:
         """See `Log`."""
-        if event in {"action failed", "start failed"}:
+        if event in BUGS:
             number = int(str(fields.get("payment", "pay_0")).removeprefix("pay_"))
             self._history.violated("bug", number, f"{event}: {fields.get('error')}")
 
@@ -128,6 +139,7 @@ class Machine:
         options: Options,
         dice: random.Random,
         configure: Callable[[], tuple[ServiceSettings, tuple[GatewaySettings, ...]]],
+        receivers: Sender,
     ) -> None:
         """`configure` gives the configuration of the next life."""
         self.loop = loop
@@ -140,6 +152,9 @@ class Machine:
         self._configure = configure
         self.store = MemoryStore()
         self.replays = Replays()
+        self.told = Replays()
+        """Of what receivers are told, which comes in order as well."""
+        self.receivers = receivers
         self.life: Life | None = None
         self.death: str | None = None
         """How the process dies next, once it comes to such a step."""
@@ -228,8 +243,40 @@ class Life:
             replay_by=machine.replays,
         )
         take_over(store, self.engine.journal)
+        self.firsts = firsts_after(self.engine.journal.payments())
+        """Who is told first at a face that a payment is verified."""
+        self._deliver()
+        self._comparing = Comparing(
+            records=self.engine.records,
+            past=MemoryReader(store),
+            write=self._write,
+            deadlines=self.engine.deadlines,
+            log=Log(machine.history),
+        )
         machine.history.note(0, f"starts with {len(self.engine.journal)} open payments")
         self._begin(self._run())
+        self._comparisons = self._begin(self._compare_receipts())
+
+    def _deliver(self) -> None:
+        """Tell the shops' receivers what happens."""
+        machine, engine = self._machine, self.engine
+        receivers = addresses(engine.service.shops)
+        engine.deliver_by(
+            Outbox(
+                addresses=receivers,
+                stored=machine.store.take_receivers([each.name for each in receivers]),
+                settings=engine.service.webhooks,
+                notices=MemoryReader(machine.store).notices,
+                read_rows=self._read_rows,
+                render=partial(telling, machine.told),
+                sender=machine.receivers,
+                pump=engine.pump,
+                now_ms=engine.deadlines.now_ms,
+                wall=machine.clock.wall,
+                rng=random.Random(machine.dice.getrandbits(64)),
+                log=Log(machine.history),
+            )
+        )
 
     # --- its tasks
 
@@ -257,6 +304,15 @@ class Life:
         finally:
             self.die()
 
+    async def _compare_receipts(self) -> None:
+        try:
+            while True:
+                await asyncio.sleep(COMPARE_EVERY_SECONDS)
+                await self._comparing.look()
+        except StoreError:
+            self._machine.history.note(0, "stopped by its disk")
+            self.die()
+
     def _ready(self) -> None:
         self.is_up = not self._dead
 
@@ -264,6 +320,7 @@ class Life:
         """In order: what is in flight ends."""
         self._machine.history.note(0, "told to stop")
         self.is_up = False
+        self._comparisons.cancel()
         self.engine.stop()
 
     def die(self) -> None:

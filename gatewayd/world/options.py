@@ -71,6 +71,18 @@ class Options:
     """The bank has paid out already what it is to give back."""
     reverse_late: float = 0.03
     """The bank's time for giving back is over before ours."""
+    receipts_repeat: float = 0.01
+    """The bank's receipt bears the RRN of an older one."""
+
+    # the shops' receivers of webhooks
+    receiver_refuses: float = 0.08
+    """Nobody listens, or it says that it cannot, or that this is too much."""
+    receiver_dallies: float = 0.04
+    """It takes what it is told, after seconds."""
+    receiver_forgets_to_answer: float = 0.05
+    """It takes what it is told, and does not say so, or so late that nobody listens any more."""
+    receiver_outages_an_hour: float = 0.7
+    """For minutes it is not there at all."""
 
     # the disk
     fsync_errors_an_hour: float = 0.4
@@ -123,6 +135,8 @@ class Options:
     """Wants to capture by itself what is paid."""
     shop_has_a_face: float = 0.12
     """Speaks as a face's caller does: nothing is taken before it verifies."""
+    shop_verifies_twice: float = 0.15
+    """…at once, as a customer who reloads its page makes it."""
     shop_dallies: float = 0.2
     """Gives its word minutes or hours after the payment."""
     shop_forgets: float = 0.2

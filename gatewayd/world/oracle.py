@@ -10,6 +10,9 @@ The rules that it holds the engine to:
 * No call that can move money leaves before its request has landed.
 * Refunds that have not failed are never more than their payment together.
 * Every change of a public status, and of whether a person is needed, left its notice, in the same transaction.
+* Every such notice reaches the shop's receiver of webhooks, in order per payment, with the payment as it was then.
+* A shop is told once at most that its verify was the first, and what a face says of a payment is what has landed.
+* Two payments whose banks' receipts name the same reference are both shown to a person.
 * Nobody outside is shown what has not landed, and nobody is shown less than before.
 """
 
@@ -26,6 +29,7 @@ from gatewayd.core.states import IllegalTransition
 from gatewayd.core.status import FINAL, Status, needs_review, status_of
 from gatewayd.core.terms import AddressedBy, Operation, Traits
 from gatewayd.engine.capturing import Verdict
+from gatewayd.engine.comparing import SAME
 from gatewayd.journal import codec
 from gatewayd.journal.journal import replay
 from gatewayd.journal.store import Append, GuardKind, Holder, Row
@@ -65,7 +69,14 @@ def attempt_at(session: Session) -> tuple[int, int] | None:
 class Oracle:
     """One per world; crashes mean nothing to it."""
 
-    def __init__(self, history: History, book: Book, traits: Mapping[str, Traits]) -> None:
+    def __init__(
+        self,
+        history: History,
+        book: Book,
+        traits: Mapping[str, Traits],
+        told: frozenset[str] = frozenset(),
+    ) -> None:
+        """`told` are the shops that have a receiver of webhooks."""
         self._history = history
         self._book = book
         self._traits = traits
@@ -79,6 +90,15 @@ class Oracle:
         self._shown: dict[int, int] = {}
         self._wanted: set[int] = set()
         """Payments whose shop has said that it wants the money."""
+        self._told = told
+        self._news: dict[int, list[tuple[int, str, str]]] = {}
+        """Of payments of such shops: versions, what is to be told of them, and the payment's status then."""
+        self._heard: dict[int, int] = {}
+        """How many of these their receiver has heard."""
+        self._first_told: set[int] = set()
+        self._receipts: dict[tuple[str, str], set[int]] = {}
+        self._compared: set[int] = set()
+        """Payments of which a person was told that another has the same receipt."""
         self.quiet_since: float | None = None
 
     # --- the disk
@@ -101,6 +121,7 @@ class Oracle:
         status = status_of(payment) if payment else None
         reviewed = payment is not None and needs_review(payment)
         expected: list[tuple[int, str]] = []
+        news: list[tuple[int, str, str]] = []
         was_paid = status is Status.PAID
         for row in append.rows:
             refunds = payment.refunds if payment else ()
@@ -121,8 +142,11 @@ class Oracle:
                 reviewed = not reviewed
                 looked = "raised" if reviewed else "resolved"
                 expected.append((row.version, f"payment.review_{looked}"))
+            news += ((*each, str(after)) for each in expected[len(news) :])
         if payment is None:
             return
+        if news and payment.shop in self._told:
+            self._news.setdefault(number, []).extend(news)
         if status is Status.PAID and not was_paid:
             self._paid(payment, now)
         self.payments[number] = payment
@@ -152,6 +176,8 @@ class Oracle:
         if after.version != row.version:
             self._history.violated("replay", number, f"{row.version} where {after.version} is due")
             return None
+        if isinstance(event, ev.ReviewRaised) and event.reason.startswith(SAME):
+            self._compared.add(number)
         if isinstance(event, ev.AttemptEvent):
             place = number, event.attempt
             if type(event) in REQUESTS:
@@ -160,9 +186,17 @@ class Oracle:
                 self._requested.pop(place, None)
             if sum(attempt.kept for attempt in after.attempts) > 1:
                 self._history.violated("kept twice", number, "two attempts of one payment are kept")
+            if isinstance(event, ev.Verified | ev.Mismatched):
+                self._receipt(after, event)
             if isinstance(event, ev.Verified) and attempt_of(after, event.attempt).kept:
                 self._keep(after, event.attempt)
         return after
+
+    def _receipt(self, payment: Payment, event: ev.Verified | ev.Mismatched) -> None:
+        reference = event.receipt.rrn or event.receipt.ref_num
+        if reference:
+            place = attempt_of(payment, event.attempt).gateway, reference
+            self._receipts.setdefault(place, set()).add(payment.number)
 
     def _changed(self, number: int, before: Status | None, after: Status) -> None:
         if before in FINAL or (before is Status.PAID and after is not Status.REVERSED):
@@ -249,11 +283,50 @@ class Oracle:
     def answered(self, payment: Payment, verdict: Verdict) -> None:
         """What the shop was told of its word."""
         has = status_of(payment) is Status.PAID
+        if verdict is Verdict.REVERSED and payment.refunded >= payment.amount:
+            has = False  # all of it went back in parts
         told = verdict in {Verdict.CAPTURED, Verdict.ALREADY}
         stopping = payment.stopping and not payment.stop_refused  # processing: it goes back
         if has is not told and verdict is not Verdict.WRONG_AMOUNT and not stopping:
             self._history.violated("shop's word", payment.number, f"{verdict}, but paid is {has}")
         self._history.note(payment.number, f"shop told {verdict}")
+
+    def told_verified(self, number: int, *, first: bool) -> None:
+        """A face's shop has heard that its payment is verified."""
+        if first and number in self._first_told:
+            self._history.violated("told twice", number, "two verifies are said to be the first")
+        if first:
+            self._first_told.add(number)
+        if self.payments[number].captured_ms is None:
+            self._history.violated("shop's word", number, "said to be verified, and is not")
+
+    def heard(self, number: int, version: int, news: str, status: str) -> None:
+        """The shop's receiver has taken this, perhaps not for the first time."""
+        due, heard = self._news.get(number, []), self._heard.get(number, 0)
+        told = (version, news, status)
+        if told == (due[heard] if heard < len(due) else None):
+            self._heard[number] = heard + 1
+        elif told not in due[:heard]:
+            what = "before its turn" if told in due else "which never landed"
+            self._history.violated("webhooks", number, f"told {told}, {what}")
+        self._history.note(number, f"receiver told {version} {news} {status}")
+
+    def is_all_told(self) -> bool:
+        """Whether every receiver and every person has been told what they are to be told."""
+        untold = any(len(due) > self._heard.get(each, 0) for each, due in self._news.items())
+        return not untold and not self._uncompared()
+
+    def all_must_be_told(self) -> None:
+        """In the end."""
+        for number, due in self._news.items():
+            for told in due[self._heard.get(number, 0) :]:
+                self._history.violated("webhooks", number, f"never told {told}")
+        for number in sorted(self._uncompared()):
+            self._history.violated("receipts", number, "another's receipt is the same; nobody said")
+
+    def _uncompared(self) -> set[int]:
+        shared = (numbers for numbers in self._receipts.values() if len(numbers) > 1)
+        return set().union(*shared) - self._compared
 
     def vanished(self, number: int) -> None:
         """Somebody who knows of a payment is told that there is none."""

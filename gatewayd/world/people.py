@@ -6,14 +6,12 @@ not depend on how many others there are.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeVar
 
 from gatewayd.core.money import Currency
 from gatewayd.core.payment import Attempt, Payment
 from gatewayd.core.terms import Capture
-from gatewayd.engine.capturing import Verdict
 from gatewayd.engine.cashier import Draft
 from gatewayd.engine.engine import Engine
 from gatewayd.engine.refunding import Wanted
@@ -35,10 +33,9 @@ from gatewayd.simulator.payers import NO_FUNDS, WRONG_PIN, Decision, Outcome
 from gatewayd.world.accounts import BY_PANEL
 from gatewayd.world.contracts import PUBLIC_URL, SHOPS
 from gatewayd.world.forgery import KINDS, Seen, forge
-from gatewayd.world.history import History
-from gatewayd.world.machine import Down, Machine
-from gatewayd.world.options import Options
-from gatewayd.world.oracle import Oracle
+from gatewayd.world.machine import Down
+from gatewayd.world.town import Town
+from gatewayd.world.word import Word
 
 T = TypeVar("T")
 AMOUNTS: Final = (150_000, 150_000, 250_000, 1_000_000, 2_500_000)
@@ -55,37 +52,6 @@ LATE_SECONDS_MAX: Final = 5_400.0
 OVERTAKEN_SECONDS_MAX: Final = 900.0
 
 
-@dataclass(slots=True, kw_only=True)
-class Town:
-    """What all people share."""
-
-    loop: asyncio.AbstractEventLoop
-    machine: Machine
-    banks: Banks
-    bank_time: Callable[[], float]
-    oracle: Oracle
-    history: History
-    options: Options
-    seen: dict[str, list[Seen]] = field(default_factory=dict)
-    """Genuine returns of paid payments by gateway, for who wants to replay them."""
-    about: dict[asyncio.Task[None], None] = field(default_factory=dict)
-    errors: list[BaseException] = field(default_factory=list)
-    """What people stumbled over by a mistake of this world's own."""
-    is_calm: bool = False
-
-    def send_out(self, work: Coroutine[Any, Any, None]) -> None:
-        """Somebody does something by himself; an error of his is one of this world's."""
-        task = self.loop.create_task(work)
-        self.about[task] = None
-        task.add_done_callback(self._home)
-
-    def _home(self, task: "asyncio.Task[None]") -> None:
-        del self.about[task]
-        error = task.exception()
-        if error is not None:
-            self.errors.append(error)
-
-
 class Person:
     """A customer and the shop that he buys from."""
 
@@ -93,8 +59,7 @@ class Person:
         self._town = town
         self._options = town.options
         self._dice = random.Random(name)
-        self._word = random.Random(f"{name}, his shop's word")
-        """Dice of its own, so that everybody else's story is as it was before shops had one."""
+        self._word = Word(town, f"{name}, his shop's word")
         self._name = name
         self._last_back: dict[int, int] = {}
         """By payment, the attempt that a browser came back from last."""
@@ -129,7 +94,7 @@ class Person:
             return
         if self._does("shop_polls"):
             self._town.send_out(self._poll(number))
-        self._gives_its_word(number)
+        self._word.is_given(number)
         if self._does("shop_cancels"):
             self._town.send_out(self._cancel(number))
         if self._does("second_tab"):
@@ -140,7 +105,7 @@ class Person:
         if self._happens(0.15):  # the shop lets him try the same order once more
             again = await self._create(shop, order_id, "again")
             if again is not None:
-                self._gives_its_word(again)
+                self._word.is_given(again)
                 await self._visit(again)
 
     async def _create_only(self, shop: str, order_id: str) -> None:
@@ -157,7 +122,7 @@ class Person:
         private: dict[str, object] = {"description": f"an {order_id}"}
         if self._happens(0.3):
             private["payer"] = {"mobile": "09121234567"}
-        capture = self._capture_wanted()
+        capture = self._word.draw_capture()
         draft = Draft(
             shop=shop,
             key="k1",
@@ -178,7 +143,7 @@ class Person:
         async def create(engine: Engine) -> Payment | Holder:
             made = await engine.cashier.create(draft, key)
             if isinstance(made, Payment):
-                self._told(made.number, made)
+                self._town.told(made.number, made)
             return made
 
         match await self._asked(create, tries=SHOP_TRIES_MAX):
@@ -187,59 +152,12 @@ class Person:
             case _:
                 return None
 
-    def _capture_wanted(self) -> Capture:
-        options, draw, count = self._options, self._word.random(), self._town.history.count
-        if draw < options.shop_holds:
-            count("shop_holds")
-            return Capture.MANUAL
-        if draw < options.shop_holds + options.shop_has_a_face:
-            count("shop_has_a_face")
-            return Capture.ON_VERIFY
-        return Capture.AUTOMATIC
-
-    def _gives_its_word(self, number: int) -> None:
-        """The shop asks for what it is to say it wants, sooner or later or never."""
-        payment = self._town.oracle.payments.get(number)
-        if payment is None or payment.hold is None:
-            return
-        if self._word.random() < self._options.shop_forgets:
-            self._town.history.count("shop_forgets")
-            return
-        first_seconds = 60.0
-        if self._word.random() < self._options.shop_dallies:
-            self._town.history.count("shop_dallies")
-            first_seconds = 10_800.0
-        self._town.send_out(self._wants(number, payment, self._word.uniform(1.0, first_seconds)))
-
-    async def _wants(self, number: int, payment: Payment, after: float) -> None:
-        """A shop that asks for its money until it has it, or is told that there is none; sometimes for another sum."""
-        oracle, dice = self._town.oracle, self._word
-        faced = payment.hold is not None and payment.hold.face != ""
-
-        async def want(engine: Engine) -> Verdict | None:
-            amount = payment.amount if dice.random() < 0.9 else payment.amount + 1
-            if amount == payment.amount or not faced:
-                oracle.wanted(number)
-            answer = (
-                await engine.capturing.verify(number, amount=amount)
-                if faced
-                else await engine.capturing.capture(number)
-            )
-            assert not isinstance(answer, Holder), "no key was given"
-            if self._told(number, answer.payment if answer else None) is None or answer is None:
-                return None
-            oracle.answered(answer.payment, answer.verdict)
-            return answer.verdict
-
-        await asyncio.sleep(after)
-        for _ in range(dice.randrange(3, 20)):
-            if await self._asked(want, tries=2) in {Verdict.CAPTURED, Verdict.ALREADY}:
-                return
-            await asyncio.sleep(dice.uniform(5.0, 240.0))
-
     async def _poll(self, number: int) -> None:
         async def look(engine: Engine) -> Payment | None:
-            return self._told(number, await engine.records.look(number))
+            found = await engine.records.look(number)
+            if found is not None and found.hold is not None and found.hold.face:
+                found = await engine.capturing.ask(number, seconds=3.0)
+            return self._town.told(number, found)
 
         for _ in range(self._dice.randrange(1, 6)):
             await self._sleep(0.1, 120.0)
@@ -251,7 +169,7 @@ class Person:
         async def cancel(engine: Engine) -> Payment | None:
             found = await engine.cashier.cancel(number)
             assert not isinstance(found, Holder), "no key was given"
-            return self._told(number, found)
+            return self._town.told(number, found)
 
         await self._asked(cancel, tries=2)
 
@@ -278,14 +196,6 @@ class Person:
             await asyncio.gather(*asking)
             if self._happens(0.5):
                 await self._sleep(0.0, 300.0)
-
-    def _told(self, number: int, payment: Payment | None) -> Payment | None:
-        """The shop is told of a payment that it knows."""
-        if payment is None:
-            self._town.oracle.vanished(number)
-        else:
-            self._town.oracle.shown(payment)
-        return payment
 
     # --- our pages
 
@@ -391,6 +301,8 @@ class Person:
             and self._strikes("other_amount")
         ):
             session.amount += self._dice.choice((-1_000, 1_000))
+        if session.driver == "saman":
+            self._repeat_receipt(session)
         leaving = town.banks.act(session, self._decision(), now)
         paid = session.paid_at is not None
         town.history.note(number, f"at {session.driver}: {session.state}")
@@ -421,6 +333,14 @@ class Person:
         if paid:
             self._remember(session, back.fields)
         return await self._returned(number, attempt.number, fields)
+
+    def _repeat_receipt(self, session: Session) -> None:
+        """The bank gives this payment, if it is made, the RRN of an older one."""
+        if not self._strikes("receipts_repeat"):
+            return
+        old = [each.session.rrn for each in self._town.seen.get(session.driver, ())]
+        if old:
+            session.rrn = self._dice.choice(old)
 
     def _decision(self) -> Decision:
         options, draw = self._options, self._dice.random()

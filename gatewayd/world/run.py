@@ -19,13 +19,15 @@ from gatewayd.engine.operating import Refused
 from gatewayd.simulator.faults import Fault, Kind
 from gatewayd.simulator.host import Banks
 from gatewayd.world.accounts import reckon
-from gatewayd.world.contracts import draw_drivers, draw_service, draw_switches, gateways
+from gatewayd.world.contracts import TOLD, draw_drivers, draw_service, draw_switches, gateways
 from gatewayd.world.history import History, Violation
 from gatewayd.world.loop import Stuck, VirtualLoop
 from gatewayd.world.machine import DEATHS, Clocks, Down, Machine
 from gatewayd.world.options import Options
 from gatewayd.world.oracle import Oracle
-from gatewayd.world.people import Person, Town
+from gatewayd.world.people import Person
+from gatewayd.world.receivers import Receivers
+from gatewayd.world.town import Town
 from gatewayd.world.wire import Outage, Wire
 
 HOUR: Final = 3_600.0
@@ -44,6 +46,7 @@ TIMED: Final = (
     "clock_jumps",
     "forcings",
     "orders",
+    "receiver_outages",
 )
 """The options whose number is by the hour."""
 REPLAYED_AT_END: Final = 10
@@ -110,6 +113,14 @@ class _World:
             self._history,
             self._banks.book,
             {name: driver.traits for name, driver in self._drivers.items()},
+            TOLD,
+        )
+        self._receivers = Receivers(
+            loop=loop,
+            options=options,
+            dice=random.Random(f"{seed} receivers"),
+            history=self._history,
+            oracle=self._oracle,
         )
         self._wire = Wire(
             loop=loop,
@@ -129,6 +140,7 @@ class _World:
             options=options,
             dice=random.Random(f"{seed} machine"),
             configure=self._configure,
+            receivers=self._receivers,
         )
         self._town = Town(
             loop=loop,
@@ -212,6 +224,8 @@ class _World:
                 self._history.count("clock_jump")
                 seconds = 10 ** dice.uniform(0.5, 3.3)
                 self._clock.skew += dice.choice((-seconds, seconds))
+            case "receiver_outages":
+                self._receivers.fail(dice.uniform(20.0, 2_400.0))
             case "orders":
                 if self._oracle.payments:
                     number = dice.choice(list(self._oracle.payments))
@@ -257,13 +271,18 @@ class _World:
         machine = self._machine
         machine.death, machine.fsync_fails = None, False
         machine.is_calm = self._wire.is_calm = self._town.is_calm = True
+        self._receivers.be_calm()
         self._make_room()
         self._banks.faults.clear()
         self._history.note(0, "quiet")
         until = self._loop.time() + QUIET_SECONDS_MAX
         while self._loop.time() < until:
             await asyncio.sleep(LOOK_EVERY_SECONDS)
-            if not self._town.about and not machine.store.open_numbers():
+            if (
+                not self._town.about
+                and not machine.store.open_numbers()
+                and self._oracle.is_all_told()
+            ):
                 break
         for number in machine.store.open_numbers():
             payment = self._oracle.payments[number]
@@ -283,6 +302,7 @@ class _World:
                 self._history.violated("replay", number, "the disk has forgotten something")
         if store.unsearched():
             self._history.violated("search", 0, "search columns are behind")
+        oracle.all_must_be_told()
         for error in self._town.errors:
             raise error
 

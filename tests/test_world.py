@@ -122,7 +122,7 @@ def test_a_verify_that_leaves_before_its_intent_is_journaled_is_caught(
     call = Acting.call
 
     async def hasty(self: Acting, number: int, action: pl.Action, ticket: Ticket | None) -> None:
-        await call(self, number, action, None)
+        await call(self, number, action, None if isinstance(action, pl.Verify) else ticket)
 
     monkeypatch.setattr(Acting, "call", hasty)
     monkeypatch.setattr(Returns, "_verify_at_once", lambda *_: None)

@@ -210,7 +210,7 @@ async def _played(
         history=history,
         oracle=oracle,
     )
-    service = draw_service(random.Random(7))
+    service = draw_service(random.Random(7), told=True)
 
     def configure() -> tuple[ServiceSettings, tuple[GatewaySettings, ...]]:
         return service, ours

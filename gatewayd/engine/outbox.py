@@ -108,6 +108,7 @@ class Outbox:
         rng: random.Random,
         log: Log,
         on_answer: Callable[[Verdict], None] = lambda _verdict: None,
+        look_every_seconds: float = LOOK_EVERY_SECONDS,
     ) -> None:
         """`stored` is how the addresses stood when the last process ended.
 
@@ -138,6 +139,7 @@ class Outbox:
         self._rng = rng
         self._log = log
         self._on_answer = on_answer
+        self._look_every_seconds = look_every_seconds
         self._wake = asyncio.Event()
         self._workers: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -263,7 +265,7 @@ class Outbox:
         """Until something is due or has happened."""
         now_ms = self._now_ms()
         due = [each for one in self.receivers.values() if (each := one.due_ms()) is not None]
-        pause = min([LOOK_EVERY_SECONDS, *((each - now_ms) / 1000 for each in due)])
+        pause = min([self._look_every_seconds, *((each - now_ms) / 1000 for each in due)])
         alarm = asyncio.get_running_loop().call_later(max(0.0, pause), self._wake.set)
         try:
             await self._wake.wait()

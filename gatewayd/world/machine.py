@@ -53,6 +53,8 @@ SCORE_EVERY: Final = 64
 
 
 BUGS: Final = frozenset({"action failed", "start failed", "webhook not made", "news not read"})
+HOOKS_LOOK_EVERY_SECONDS: Final = 600.0
+"""Likewise."""
 COMPARE_EVERY_SECONDS: Final = 900.0
 """Rarer than in earnest, too: nothing waits for it that receipts are compared."""
 
@@ -261,6 +263,8 @@ class Life:
         """Tell the shops' receivers what happens."""
         machine, engine = self._machine, self.engine
         receivers = addresses(engine.service.shops)
+        if not receivers:
+            return
         engine.deliver_by(
             Outbox(
                 addresses=receivers,
@@ -275,6 +279,7 @@ class Life:
                 wall=machine.clock.wall,
                 rng=random.Random(machine.dice.getrandbits(64)),
                 log=Log(machine.history),
+                look_every_seconds=HOOKS_LOOK_EVERY_SECONDS,
             )
         )
 

@@ -75,6 +75,8 @@ class Options:
     """The bank's receipt bears the RRN of an older one."""
 
     # the shops' receivers of webhooks
+    shop_is_told: float = 0.5
+    """Whether one of the shops has a receiver at all, in a world."""
     receiver_refuses: float = 0.08
     """Nobody listens, or it says that it cannot, or that this is too much."""
     receiver_dallies: float = 0.04

@@ -109,11 +109,12 @@ class _World:
             switches=draw_switches(self._dice, self._drivers),
         )
         self._clock = Clocks(loop, EPOCH + self._dice.randrange(365 * 86_400) + 0.25)
+        self._told = self._dice.random() < options.shop_is_told
         self._oracle = Oracle(
             self._history,
             self._banks.book,
             {name: driver.traits for name, driver in self._drivers.items()},
-            TOLD,
+            TOLD if self._told else frozenset(),
         )
         self._receivers = Receivers(
             loop=loop,
@@ -161,7 +162,7 @@ class _World:
         return self._report()
 
     def _configure(self) -> tuple[ServiceSettings, tuple[GatewaySettings, ...]]:
-        return draw_service(self._dice), gateways(self._drivers, self._retired)
+        return draw_service(self._dice, told=self._told), gateways(self._drivers, self._retired)
 
     async def _main(self) -> None:
         options, end = self._options, self._options.hours * HOUR

@@ -34,7 +34,7 @@ from gatewayd.world.wire import KINDS
 
 SEEDS = range(16)
 SEEDS_MAX = 200
-HALF = Options(hours=0.5, payments=30, panel_verifies=0.04)
+HALF = Options(hours=0.5, payments=30, panel_verifies=0.04, disk_full_an_hour=1.0)
 PEOPLE = (
     "closes_the_tab dawdles returns_late returns_twice returns_reordered references_reused"
     " clicks_twice second_tab hangs_up forges shop_cancels shop_polls shop_repeats shop_holds"

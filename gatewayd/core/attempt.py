@@ -5,7 +5,7 @@ is known to be legal, and the attempt is already in its new state.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from gatewayd.core import events as ev
 from gatewayd.core.claims import named_by_bank
@@ -108,27 +108,45 @@ class Attempt:
         return self.state in UNKNOWN
 
 
-def after_event(attempt: Attempt, event: ev.AttemptEvent, was: State) -> Attempt:
-    """The attempt with what the event adds; its state is already the new one, and `was` the old one."""
+def after_event(attempt: Attempt, event: ev.AttemptEvent, state: State) -> Attempt:
+    """The attempt in its new state, with what the event adds."""
+    at, was = event.at_ms, attempt.state
+    moved: dict[str, Any] = {} if state is was else {"state": state, "changed_ms": at}
+    match event:  # the main flow's first, and in one copy
+        case ev.Started(redirect=redirect):
+            return changed(attempt, redirect=redirect, handed_ms=at, **moved)
+        case ev.VerifyRequested():
+            return changed(attempt, ask_now=False, **moved)
+        case ev.Verified() | ev.Mismatched():
+            card, no = event.private.get("card"), None
+            return changed(
+                attempt, receipt=event.receipt, card=card, tries=0, tried_ms=at, no=no, **moved
+            )
+        case ev.SettleRequested():
+            return changed(attempt, **moved)
+        case ev.Settled():
+            return changed(attempt, tries=0, tried_ms=at, **moved)
+        case ev.ReferenceTaken():
+            return changed(attempt, reference_taken=True, **moved)
+        case _:
+            return _after(changed(attempt, **moved) if moved else attempt, event, was)
+
+
+def _after(attempt: Attempt, event: ev.AttemptEvent, was: State) -> Attempt:
+    """The same for an attempt that is already in its new state; `was` is the old one."""
     at = event.at_ms
     match event:
-        case ev.Started(redirect=redirect):
-            return changed(attempt, redirect=redirect, handed_ms=at)
+        case ev.Returned():
+            return _returned(attempt, event)
         case ev.StartRefused(refusal=refusal):
             return changed(attempt, no=refusal)
         case ev.StartLost(cause=cause):
             return changed(attempt, no=Refusal(cause=CodeClass.GATEWAY, code="", message=cause))
         case ev.HandedOver():
             return changed(attempt, handed_ms=at)
-        case ev.Returned():
-            return _returned(attempt, event)
-        case ev.ReferenceTaken():
-            return changed(attempt, reference_taken=True)
         case ev.ClaimRejected(why=why):
             no = Refusal(cause=CodeClass.NOT_PAID, code="", message=f"claim rejected: {why}")
             return _next_claim(changed(attempt, no=no), at)
-        case ev.VerifyRequested():
-            return changed(attempt, ask_now=False)
         case ev.VerifyRefused() if _may_stray(attempt, at):
             doubted = changed(attempt, state=State.IN_DOUBT, claim=None, tries=0, tried_ms=at)
             return _next_claim(doubted, at) if doubted.waiting else doubted
@@ -149,11 +167,6 @@ def after_event(attempt: Attempt, event: ev.AttemptEvent, was: State) -> Attempt
             return changed(_lost(attempt, at), giving_back=not answered)
         case ev.SettleLost():
             return _lost(attempt, at)
-        case ev.Verified() | ev.Mismatched():
-            card = event.private.get("card")
-            return changed(attempt, receipt=event.receipt, card=card, tries=0, tried_ms=at, no=None)
-        case ev.Settled():
-            return changed(attempt, tries=0, tried_ms=at)
         case ev.ReverseRequested():
             return changed(attempt, giving_back=True)
         case ev.Reversed(returns_by_ms=returns_by_ms) | ev.Refunded(returns_by_ms=returns_by_ms):

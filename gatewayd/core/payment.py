@@ -272,9 +272,7 @@ def _at_attempt(payment: Payment, event: ev.AttemptEvent, version: int) -> Payme
     if refunds is None:
         raise IllegalTransition("ReverseRequested of what is refunded in part")
     was, before = attempt.state, attempt
-    if state is not was:
-        attempt = changed(attempt, state=state, changed_ms=event.at_ms)
-    after = after_event(attempt, event, was)
+    after = after_event(attempt, event, state)
     attempts: tuple[Attempt, ...] = (after,)
     if len(payment.attempts) > 1:
         attempts = (

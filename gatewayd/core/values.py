@@ -3,14 +3,14 @@
 A payment is copied some twenty times in its life, so what a copy costs is paid twenty times per payment.
 `dataclasses.replace` runs the whole initialiser, through a `__setattr__` that refuses: for a value of thirty fields
 that is more than ten times the cost of plain assignments. So a copy is made of a twin class of the same layout that
-lets itself be written, by assignments that are generated once per class (as dataclasses generate their initialisers),
-and becomes the frozen class only then.
+lets itself be written, by assignments that are generated once per class and set of changes (as dataclasses generate
+their initialisers), and becomes the frozen class only then.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
@@ -18,22 +18,32 @@ T = TypeVar("T")
 def changed(value: T, **changes: Any) -> T:
     """A copy of `value` with these fields changed; AttributeError for a field that it has not."""
     kind: type = type(value)
-    copy: T = _copier(kind)(value)
-    for name, new in changes.items():
-        setattr(copy, name, new)
-    copy.__class__ = kind
+    key = (kind, *changes)
+    change = _CHANGES.get(key)
+    if change is None:
+        change = _CHANGES[key] = _change(kind, tuple(changes))
+    copy: T = change(value, *changes.values())
     return copy
 
 
-@cache
-def _copier(kind: type) -> Callable[[Any], Any]:
-    """A function that copies a value into a writable twin."""
-    twin = _twin(kind)
-    lines = ["def copy(value):", " made = new(twin)"]
-    lines += [f" made.{field.name} = value.{field.name}" for field in fields(kind)]
-    scope: dict[str, Any] = {"new": object.__new__, "twin": twin}
-    exec("\n".join([*lines, " return made"]), scope)  # noqa: S102 - names of our own fields only
-    made: Callable[[Any], Any] = scope["copy"]
+_CHANGES: Final[dict[tuple[Any, ...], Callable[..., Any]]] = {}
+"""By class and names of what is changed: as many as there are calls of `changed` in the code."""
+
+
+def _change(kind: type, names: tuple[str, ...]) -> Callable[..., Any]:
+    """A function that makes a copy of a value with these fields changed to its further arguments."""
+    all_names = [field.name for field in fields(kind)]
+    for name in names:
+        if name not in all_names:
+            raise AttributeError(f"{kind.__name__} has no field {name}")
+    lines = [f"def change({', '.join(['_value_', *names])}):", " _made_ = _new_(_twin_)"]
+    lines += [
+        f" _made_.{name} = {name if name in names else f'_value_.{name}'}" for name in all_names
+    ]
+    lines += [" _made_.__class__ = _kind_", " return _made_"]
+    scope: dict[str, Any] = {"_new_": object.__new__, "_twin_": _twin(kind), "_kind_": kind}
+    exec("\n".join(lines), scope)  # noqa: S102 - names of our own fields only
+    made: Callable[..., Any] = scope["change"]
     return made
 
 

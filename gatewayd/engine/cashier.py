@@ -233,8 +233,8 @@ class Cashier:
             await self._records.until(
                 number,
                 lambda now: (
-                    (status_of(now) is not Status.PROCESSING or is_claimed(now))
-                    and not self._tending.is_busy(number, attempt)
+                    not self._tending.is_busy(number, attempt)
+                    and (status_of(now) is not Status.PROCESSING or is_claimed(now))
                 ),
                 self._engine.return_wait_seconds,
             )

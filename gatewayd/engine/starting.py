@@ -21,6 +21,7 @@ from gatewayd.core.terms import (
     Operation,
     Redirect,
     Refusal,
+    Traits,
 )
 from gatewayd.core.values import quick
 from gatewayd.engine.acting import Acting
@@ -40,6 +41,8 @@ from gatewayd.routing.router import BreakerState, Failure, Router
 
 STARTS_MAX: Final = 60
 """Tokens asked for in a payment's life: ten reloads while no bank of six gives one, none of them a try."""
+FITS_MAX: Final = 512
+"""What is remembered of which gateways fit: shops ask for a few sets of them, and could ask for endlessly many."""
 LEAST_SECONDS: Final = 0.5
 """With less than this left of the deadline no further bank is asked: it could not answer in time."""
 FAILOVER: Final = "failover"
@@ -88,6 +91,7 @@ class Starting:
         self._engine = engine
         self._payments = payments
         self._spawn = spawn
+        self._fits: dict[tuple[str, bool, tuple[str, ...]], _Fit] = {}
         self._under_way: dict[int, asyncio.Future[int | None]] = {}
 
     # --- which gateways
@@ -118,19 +122,32 @@ class Starting:
         needs: Needs = NONE,
     ) -> frozenset[str]:
         """The same for a payment that is not made yet."""
+        known = self._fits.get((shop, test, only)) or self._fit(shop, test, only)
+        if needs is NONE and known.amount_min <= amount <= known.amount_max:
+            return known.names
+        return frozenset(
+            name
+            for name, traits in known.traits
+            if traits.amount_min <= amount <= traits.amount_max
+            and (needs is NONE or needs.met_by(traits, amount))
+        )
+
+    def _fit(self, shop: str, test: bool, only: tuple[str, ...]) -> "_Fit":  # noqa: FBT001 - a key's part
+        """What `eligible_for` knows whatever the payment: gateways do not change while the process runs."""
         found = []
         for name in self._shop_gateways[shop]:
             gateway = self._gateways[name]
-            traits = gateway.traits
-            if (
-                not gateway.retired
-                and gateway.test is test
-                and (not only or name in only)
-                and traits.amount_min <= amount <= traits.amount_max
-                and (needs is NONE or needs.met_by(traits, amount))
-            ):
-                found.append(name)
-        return frozenset(found)
+            if not gateway.retired and gateway.test is test and (not only or name in only):
+                found.append((name, gateway.traits))
+        if len(self._fits) >= FITS_MAX:
+            self._fits.clear()
+        self._fits[shop, test, only] = fit = _Fit(
+            names=frozenset(name for name, _ in found),
+            traits=tuple(found),
+            amount_min=max((traits.amount_min for _, traits in found), default=0),
+            amount_max=min((traits.amount_max for _, traits in found), default=0),
+        )
+        return fit
 
     def may_begin(self, payment: Payment) -> bool:
         """Whether a further attempt may begin: tries and time are left, and a gateway is configured for it."""
@@ -296,6 +313,18 @@ class Starting:
                 )
                 if was is BreakerState.CLOSED is not self._router.breaker(now, gateway):
                     self._log.warning("gateway cut off", gateway=gateway, failure=str(failure))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fit:
+    """The gateways that some payments of a shop may use."""
+
+    names: frozenset[str]
+    traits: tuple[tuple[str, Traits], ...]
+    amount_min: int
+    """From here…"""
+    amount_max: int
+    """…to there every one of them takes an amount, where nothing else is asked of it."""
 
 
 @quick

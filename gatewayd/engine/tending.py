@@ -31,6 +31,8 @@ CONFLICT_MS: Final = 3_000
 START_AT_ONCE_MAX: Final = 200
 """Due payments begun in one turn, so that a boot with many open ones does not hold up the customers."""
 
+_NOBODY: Final[frozenset[int]] = frozenset()
+
 Spawn = Callable[[Coroutine[Any, Any, None], str], bool]
 Call = Callable[[], Coroutine[Any, Any, None]]
 
@@ -67,10 +69,12 @@ class Tending:
 
     # --- what a payment needs
 
-    def next_action(self, payment: Payment) -> pl.Action | None:
+    def next_action(self, payment: Payment, now_ms: int | None = None) -> pl.Action | None:
         """What this payment needs next, perhaps later."""
-        busy = self._busy.get(payment.number, frozenset())
-        return pl.plan(payment, self._deadlines.now_ms(), self._traits, self._settings, busy)
+        if now_ms is None:
+            now_ms = self._deadlines.now_ms()
+        busy = self._busy.get(payment.number, _NOBODY)
+        return pl.plan(payment, now_ms, self._traits, self._settings, busy)
 
     def is_finished(self, payment: Payment) -> bool:
         """Whether this payment needs nothing any more; one that is neither closed nor kept always needs something."""
@@ -80,7 +84,7 @@ class Tending:
 
     def is_busy(self, number: int, attempt: int) -> bool:
         """Whether a call about this attempt is out."""
-        return attempt in self._busy.get(number, frozenset())
+        return attempt in self._busy.get(number, _NOBODY)
 
     @property
     def calls_out(self) -> int:
@@ -111,12 +115,11 @@ class Tending:
                 assert ticket is not None
                 ticket.when_done(lambda: self.consider(number))
                 return
-            payment = journal.get(number)
-            action = self.next_action(payment) if payment is not None else None
+            payment, now_ms = journal.get(number), self._deadlines.now_ms()
+            action = self.next_action(payment, now_ms) if payment is not None else None
             if action is None:
                 self._agenda.strike(number)
                 return
-            now_ms = self._deadlines.now_ms()
             if action.due_ms > now_ms:
                 self._remember(number, action.due_ms)
                 return
@@ -157,7 +160,7 @@ class Tending:
 
     def mark_busy(self, number: int, attempt: int) -> None:
         """A call about this attempt is out."""
-        self._busy[number] = self._busy.get(number, frozenset()) | {attempt}
+        self._busy[number] = self._busy.get(number, _NOBODY) | {attempt}
 
     def mark_idle(self, number: int, attempt: int) -> None:
         """It has ended."""

@@ -77,7 +77,7 @@ class Lines:
             masked = {f"{key}_" if key in _OURS else key: value for key, value in masked.items()}
         if self._console is not None:
             ours = {"level": level, "event": self._masker.value(event), "timestamp": self._now()}
-            return f"{self._console(None, level, ours | masked)}\n".encode(
+            return f"{self._console(None, level, {**ours, **masked})}\n".encode(
                 "utf-8", "backslashreplace"
             )
         before, after = self._around.get((level, event)) or self._learn(level, event)

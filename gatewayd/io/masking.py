@@ -93,6 +93,8 @@ class Masker:
         self._secrets: tuple[str, ...] = ()
         self._clean: set[str] = set()
         self._hides: dict[str, bool] = {}
+        self._open: set[str] = set()
+        """Keys that hide nothing and hold nothing to be hidden themselves."""
         self.know(secrets)
 
     def know(self, secrets: Iterable[Secret]) -> None:
@@ -104,28 +106,36 @@ class Masker:
                 known |= {text, quote(text, safe=""), escape(text)}
         self._secrets = tuple(sorted(known, key=len, reverse=True))
         self._clean.clear()
+        self._open.clear()
 
-    def fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """A copy that may be written."""
-        masked: dict[str, Any] = {}
-        clean = self._clean
+    def fields(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What may be written: these fields themselves where there is nothing to hide, which is nearly always."""
+        clean, open_keys = self._clean, self._open
         for key, value in fields.items():
-            hides = self._hides.get(key)
-            if hides is None:
-                hides = self._learn(key)
-            kind = type(value)
-            if hides:
-                masked[self.text(key)] = HIDDEN
-            elif key in clean and (
-                (kind is str and (value in clean or _PAYMENT.fullmatch(value)))
-                or (kind is int and (key in _OUR_NUMBERS or -SHORT < value < SHORT))
-                or (kind is float and -SHORT < value < SHORT)
-            ):
-                masked[key] = value
-            else:
-                masked[self.text(key)] = (
-                    value if type(value) is int and key in _OUR_NUMBERS else self.value(value)
-                )
+            if key in open_keys:
+                kind = type(value)
+                if kind is str:
+                    if value in clean or _PAYMENT.fullmatch(value):
+                        continue
+                elif kind is int:
+                    if -SHORT < value < SHORT or key in _OUR_NUMBERS:
+                        continue
+                elif kind is float and -SHORT < value < SHORT:
+                    continue
+            return self._masked(fields)
+        return fields
+
+    def _masked(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        masked: dict[str, Any] = {}
+        for key, value in fields.items():
+            name = self.text(key)
+            if self._learn(key):
+                masked[name] = HIDDEN
+                continue
+            if name is key and key in self._clean and len(self._open) < _CLEAN_MAX:
+                self._open.add(key)
+            ours = type(value) is int and key in _OUR_NUMBERS
+            masked[name] = value if ours else self.value(value)
         return masked
 
     def value(self, value: Any, depth: int = 0) -> Any:

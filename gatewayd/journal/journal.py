@@ -49,9 +49,12 @@ class DamagedJournal(Exception):
 class Ticket:
     """An append on its way to the disk."""
 
-    __slots__ = ("_callbacks", "conflict", "done", "taken")
+    __slots__ = ("_callbacks", "append", "conflict", "done", "payment", "taken")
 
-    def __init__(self) -> None:
+    def __init__(self, append: Append, payment: Payment | None) -> None:
+        self.append = append
+        self.payment = payment
+        """The payment as it is once a guarded append has landed; None if memory has it already."""
         self.taken = False
         """It is in the batch that is being written, or was in an earlier one."""
         self.done = False
@@ -69,9 +72,10 @@ class Ticket:
     def finish(self, conflict: Holder | None) -> None:
         """It has landed, or was kept out by `conflict`."""
         self.done, self.conflict = True, conflict
-        callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            callback()
+        if self._callbacks:
+            callbacks, self._callbacks = self._callbacks, []
+            for callback in callbacks:
+                callback()
 
 
 class _Entry:
@@ -87,18 +91,6 @@ class _Entry:
         self.last: Ticket | None = None
         self.locked = False
         self.pinned = 0
-
-
-class _Queued:
-    """An append that waits for its batch, with what is needed when it has landed."""
-
-    __slots__ = ("append", "payment", "ticket")
-
-    def __init__(self, append: Append, ticket: Ticket, payment: Payment | None) -> None:
-        self.append = append
-        self.ticket = ticket
-        self.payment = payment
-        """The payment as it is once a guarded append has landed; None if memory has it already."""
 
 
 class Journal:
@@ -123,8 +115,8 @@ class Journal:
         self.on_queued = on_queued
         self.replay: Replay = replay_by or replay
         self._entries: dict[int, _Entry] = {}
-        self._queue: deque[_Queued] = deque()
-        self._in_flight: list[_Queued] = []
+        self._queue: deque[Ticket] = deque()
+        self._in_flight: list[Ticket] = []
         self._dirty: dict[int, Payment] = {}
         self._beside: dict[Ticket, InvoiceColumns] = {}
         """Of invoices whose events wait."""
@@ -219,12 +211,11 @@ class Journal:
         assert not entry.locked, "decisions about a locked payment must wait"
         payment = entry.payment
         before = status = status_of(payment) if payment else None
-        in_review = payment is not None and needs_review(payment)
         rows: list[Row] = []
         notices: list[Notice] = []
         version = payment.version if payment else 0
         for place, event in enumerate(events):
-            refunds = payment.refunds if payment else ()
+            was = payment
             if place < len(foreseen):
                 payment = foreseen[place]
                 assert payment.version == version + place + 1, "what was foreseen has come to pass"
@@ -233,6 +224,7 @@ class Journal:
             rows.append(self._row(payment.version, event))
             if event.notice:
                 notices.append(_notice(payment, event.notice, event.at_ms))
+            refunds, reviews = (was.refunds, was.reviews) if was else ((), ())
             if payment.refunds is not refunds:
                 notices += (
                     _notice(payment, news, event.at_ms)
@@ -242,10 +234,11 @@ class Journal:
             if after is not status:
                 notices.append(_notice(payment, news_of(status, after), event.at_ms))
                 status = after
-            if needs_review(payment) is not in_review:
-                in_review = not in_review
-                news = REVIEW_RAISED if in_review else REVIEW_RESOLVED
-                notices.append(_notice(payment, news, event.at_ms))
+            if payment.refunds is not refunds or payment.reviews is not reviews:
+                in_review = needs_review(payment)
+                if in_review is not (was is not None and needs_review(was)):
+                    news = REVIEW_RAISED if in_review else REVIEW_RESOLVED
+                    notices.append(_notice(payment, news, event.at_ms))
         assert payment is not None, "an append has events"
         is_open = not self._is_finished(payment)
         if before in HOLDS_ORDER and status not in HOLDS_ORDER:
@@ -268,8 +261,8 @@ class Journal:
 
     def append_beside(self, append: Append, columns: InvoiceColumns) -> Ticket:
         """Record events of an invoice, which memory does not keep. Whoever makes them sees to their versions."""
-        ticket = Ticket()
-        self._queue.append(_Queued(append, ticket, None))
+        ticket = Ticket(append, None)
+        self._queue.append(ticket)
         self._beside[ticket] = columns
         self.queued_events += len(append.rows)
         self.on_queued()
@@ -297,7 +290,7 @@ class Journal:
         assert not self._in_flight, "one batch in flight"
         while self._queue and len(self._in_flight) < limit:
             queued = self._queue.popleft()
-            queued.ticket.taken = True
+            queued.taken = True
             self._in_flight.append(queued)
         return [queued.append for queued in self._in_flight]
 
@@ -346,12 +339,14 @@ class Journal:
                         is_open=entry.is_open if is_open is None else is_open,
                     )
         for queued, conflict in zip(landed, results, strict=True):
+            if not queued.append.notices or conflict is not None:
+                continue
             entry = self._entries.get(queued.append.number)
-            if conflict is None and entry is not None and entry.payment is not None:
+            if entry is not None and entry.payment is not None:
                 for notice in queued.append.notices:
                     self._on_notice(entry.payment, notice)
         for queued, conflict in zip(landed, results, strict=True):
-            queued.ticket.finish(conflict)
+            queued.finish(conflict)
         for queued in landed:
             number = queued.append.number
             forgettable = self._entries.get(number)
@@ -366,8 +361,8 @@ class Journal:
         return Row(version, kind, event.at_ms, body, private, salt)
 
     def _enqueue(self, entry: _Entry, append: Append, payment: Payment | None) -> Ticket:
-        entry.last = ticket = Ticket()
-        self._queue.append(_Queued(append, ticket, payment))
+        entry.last = ticket = Ticket(append, payment)
+        self._queue.append(ticket)
         self.queued_events += len(append.rows)
         self.on_queued()
         return ticket

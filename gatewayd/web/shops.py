@@ -20,6 +20,8 @@ from gatewayd.web.problems import Problem
 RETURN_URL_CHARS_MAX: Final = 2_000
 """Browsers and proxies agree on addresses up to this length."""
 _MISREAD: Final = re.compile(r"[\x00-\x20\x7f\\]")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]*")
+"""What `quote` leaves as it is, at ten times the cost of seeing it."""
 _AS_THEY_ARE: Final = string.printable.strip()
 """Every ASCII character that an address may hold, `%` among them: what is encoded stays so."""
 
@@ -132,7 +134,10 @@ def with_query(url: str, ours: Mapping[str, str]) -> str:
         for part in query.split("&")
         if part and unquote_plus(part.partition("=")[0]) not in ours
     ]
-    parts += [f"{name}={quote(value, safe='')}" for name, value in ours.items()]
+    parts += [
+        f"{name}={value if _PLAIN.fullmatch(value) else quote(value, safe='')}"
+        for name, value in ours.items()
+    ]
     return f"{base}?{'&'.join(parts)}"
 
 

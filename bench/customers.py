@@ -51,6 +51,12 @@ class Seen:
     ended: Counter[str] = field(default_factory=Counter)
     """How payments ended: a payment's status, or what went wrong."""
     finished_at: "array[float]" = field(default_factory=lambda: array("d"))
+    banks: Timings = field(default_factory=Timings)
+    """What the banks' pages took: the same banks, on the same core, as the daemon asks."""
+    late: "array[float]" = field(default_factory=lambda: array("d"))
+    """By how much, in seconds, the driver itself missed its times; so much of a figure may be its own."""
+    came: int = 0
+    """Customers of an open run: random arrivals are never quite as many as were ordered."""
     waited: int = 0
     """Pages that asked a customer to wait."""
     under_way: int = 0
@@ -134,7 +140,9 @@ class Crowd:
                 at.add(began, time.perf_counter())
             else:
                 at = steps["return"]
+                began = time.perf_counter()
                 answer = await self._bank.ask(step.method, target, step.body, headers)
+                seen.banks.add(began, time.perf_counter())
             if answer.location.startswith(SHOP):
                 return parse_qs(urlsplit(answer.location).query)["status"][0]
             following = Step("GET", answer.location) if answer.location else first_form(answer.body)

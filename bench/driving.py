@@ -20,6 +20,7 @@ from bench.figures import arrivals
 TELL_EVERY_SECONDS: Final = 1.0
 AHEAD_SECONDS: Final = 0.000_5
 """The loop's timers know milliseconds only: who is to come within half of one comes now."""
+LATE_EVERY_SECONDS: Final = 0.005
 COLLECT_EVERY: Final = 200_000
 """Objects between two looks for garbage: the driver must not stand still for it."""
 
@@ -73,6 +74,7 @@ async def opened(
                 if due - now > AHEAD_SECONDS:
                     await asyncio.sleep(due - now)
                     now = time.perf_counter()
+                seen.came += 1
                 group.create_task(crowd.pay(f"{label}-{number}", amount(number), min(due, now)))
             await asyncio.sleep(max(0.0, start + seconds - time.perf_counter()))
             await over()
@@ -82,7 +84,7 @@ async def opened(
 
 @asynccontextmanager
 async def _telling(seen: Seen, expected: int) -> AsyncIterator[None]:
-    """Inside the block a line on stderr says every second how far it is."""
+    """Inside the block a line on stderr says every second how far it is, and the driver's own lateness is measured."""
 
     async def tell() -> None:
         done = 0
@@ -95,11 +97,19 @@ async def _telling(seen: Seen, expected: int) -> AsyncIterator[None]:
                 text += f", {seen.waited} were asked to wait"
             _progress(text)
 
-    telling = asyncio.get_running_loop().create_task(tell())
+    async def watch() -> None:
+        while True:
+            began = time.perf_counter()
+            await asyncio.sleep(LATE_EVERY_SECONDS)
+            seen.late.append(time.perf_counter() - began - LATE_EVERY_SECONDS)
+
+    loop = asyncio.get_running_loop()
+    beside = loop.create_task(tell()), loop.create_task(watch())
     try:
         yield
     finally:
-        telling.cancel()
+        for task in beside:
+            task.cancel()
         _progress("")
 
 

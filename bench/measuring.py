@@ -6,13 +6,14 @@ holds the daemon's own delay in reading their answers.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from bench.customers import STEPS, Seen
 from bench.figures import histogram_counts, metric_sum, quantile
-from bench.processes import Program
+from bench.processes import Program, stolen_seconds
 from bench.wire import Connection
 
 PARTS: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
@@ -29,6 +30,8 @@ class Look:
 
     at: float
     cpu: float
+    waited: float
+    stolen: float
     others_cpu: tuple[float, ...]
     text: str
     """The daemon's metrics."""
@@ -49,6 +52,8 @@ class Watch:
         return Look(
             at=time.perf_counter(),
             cpu=self._program.cpu_seconds(),
+            waited=self._program.waited_seconds(),
+            stolen=stolen_seconds(),
             others_cpu=(time.process_time(), *(each.cpu_seconds() for each in self._banks)),
             text=text,
         )
@@ -88,12 +93,18 @@ class Watch:
             "cpu_us_per_payment": used / done * 1e6,
             "core_used": (over.cpu - before.cpu) / seconds,
             "load_core_used": load / seconds,
+            "waited_for_core": (over.waited - before.waited) / seconds,
+            "stolen": (over.stolen - before.stolen) / seconds,
             "resident_mb": {
                 "before": self._idle_bytes / 1e6,
                 "after": self._program.resident_bytes() / 1e6,
             },
-            "milliseconds": {step: _milliseconds(seen, step) for step in STEPS},
+            "milliseconds": {step: _milliseconds(seen.steps[step].seconds) for step in STEPS},
+            "bank_pages_ms": _milliseconds(seen.banks.seconds),
+            "driver_late_ms": _milliseconds(seen.late),
         }
+        if seen.came:
+            found["came_per_second"] = seen.came / seconds
         if after.text:
             found |= _journal(before, over, seconds)
             found["banks_ms"] = {
@@ -110,9 +121,9 @@ class Watch:
         return found
 
 
-def _milliseconds(seen: Seen, step: str) -> dict[str, float]:
-    seconds = sorted(seen.steps[step].seconds)
-    return {name: quantile(seconds, part) * 1e3 for name, part in PARTS.items()}
+def _milliseconds(seconds: Sequence[float]) -> dict[str, float]:
+    ordered = sorted(seconds)
+    return {name: quantile(ordered, part) * 1e3 for name, part in PARTS.items()}
 
 
 def _journal(before: Look, after: Look, seconds: float) -> dict[str, Any]:

@@ -48,7 +48,11 @@ class Program:
 
     def cpu_seconds(self) -> float:
         """CPU time so far, of all its threads and of the processes that it has started."""
-        return sum(_cpu_seconds(pid) for pid in _family(self.pid))
+        return sum(_of_tasks(pid, 0) for pid in _family(self.pid))
+
+    def waited_seconds(self) -> float:
+        """How long its threads were ready to run and had no core, for other programs or for one another, so far."""
+        return sum(_of_tasks(pid, 1) for pid in _family(self.pid))
 
     def resident_bytes(self) -> int:
         """Resident memory, of all its processes."""
@@ -71,12 +75,19 @@ def _family(pid: int) -> Iterator[int]:
             yield from _family(int(child))
 
 
-def _cpu_seconds(pid: int) -> float:
+def stolen_seconds() -> float:
+    """CPU time that this machine, where it is a virtual one, wanted and was not given, all cores together, so far."""
+    ticks = Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    return int(ticks[8]) / os.sysconf("SC_CLK_TCK")
+
+
+def _of_tasks(pid: int, field: int) -> float:
+    """Seconds, summed over a process' threads: field 0 of the scheduler's accounts is running, 1 waiting to run."""
     total = 0
     with contextlib.suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             with contextlib.suppress(OSError):
-                total += int((task / "schedstat").read_text().split()[0])
+                total += int((task / "schedstat").read_text().split()[field])
     return total / 1e9
 
 

@@ -91,6 +91,10 @@ def rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     memory = result["resident_mb"]
     found += [
         ("of its core; load and banks of theirs", used),
+        (
+            "daemon ready without a core; stolen from the machine",
+            f"{result['waited_for_core']:.0%}, {result['stolen']:.0%}",
+        ),
         ("resident, before and after", f"{memory['before']:.0f}, {memory['after']:.0f} MB"),
     ]
     if "commits_per_second" in result:
@@ -105,6 +109,14 @@ def rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     for step, parts in result["milliseconds"].items():
         found.append(
             (f"{step} {' / '.join(parts)}", " / ".join(f"{v:.1f}" for v in parts.values()) + " ms")
+        )
+    for name, figure in (
+        ("banks' pages", "bank_pages_ms"),
+        ("driver's own lateness", "driver_late_ms"),
+    ):
+        parts = result[figure]
+        found.append(
+            (f"{name} {' / '.join(parts)}", " / ".join(f"{v:.1f}" for v in parts.values()) + " ms")
         )
     for step, took in result.get("banks_ms", {}).items():
         found.append((f"of {step}, the banks, mean", f"{took:.1f} ms"))

@@ -1,10 +1,14 @@
 """How an invoice ends: by its time, by its shop's word, by what its payments come to, and across crashes."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from gatewayd.core.status import FINAL, Status, status_of
+from gatewayd.core.terms import Operation
+from gatewayd.simulator.faults import Fault, Kind
 from tests.invoice_stage import (
     TOTAL,
     again,
@@ -18,7 +22,7 @@ from tests.invoice_stage import (
     press_anyway,
     settled,
 )
-from tests.web_stage import Web, web_stage
+from tests.web_stage import PATIENCE_SECONDS, Web, web_stage
 
 DAY_SECONDS = 86_400
 
@@ -167,7 +171,85 @@ async def test_what_was_paid_and_given_back_is_reversed_and_stays_closed() -> No
         assert 1 == len(await payments_of(web, made))
 
 
+async def test_an_invoice_that_is_stopped_while_the_bank_is_silent_waits_for_its_word() -> None:
+    async with web_stage(only=["saman"]) as web:
+        made = await bill(web)
+        form = await web.hand_over({"pay_url": await begin(web, made)})
+        fault = Fault(driver="*", kind=Kind.DROP_REPLY, operation=Operation.VERIFY)
+        web.banks.faults.add(fault, web.clock.now)
+        await web.come_back(web.play(form))
+        answer = await cancel(web, made)
+        assert (200, "processing") == (answer.status, answer.json["status"])
+        assert ["invoice.created"] == await events_of(web, made)
+        (payment,) = await payments_of(web, made)
+        number = int(payment["tracking_code"])
+        async with web.engine.records.holding(number):
+            web.banks.faults.clear()
+            web.clock.now += 5
+            ended = await web.engine.records.until(
+                number, lambda now: status_of(now) in FINAL, PATIENCE_SECONDS
+            )
+        assert Status.REVERSED is status_of(ended), "what arrived was given back"
+        await settled(web)
+        assert "cancelled" == (await look(web, made))["status"]
+        assert ["invoice.created", "invoice.cancelled"] == await events_of(web, made)
+
+
 # --- crashes
+
+
+async def test_wherever_it_crashes_one_payment_is_made_and_paid() -> None:
+    lost, batches = 0, 1
+    while lost < batches:
+        async with web_stage(only=["saman"]) as web:
+            made = await bill(web)
+            await web.hand_over({"pay_url": await begin(web, made)})
+            await web.engine.pump.searched()
+            batches = web.disk.store.batches
+            async with again(web, lost=lost, only=["saman"]) as after:
+                await paid_after_all(web, after, made, lost)
+        lost += 1
+    assert batches > 3
+
+
+async def paid_after_all(web: Web, after: Web, made: dict[str, Any], lost: int) -> None:
+    """The customer comes to the daemon that follows, and pays there."""
+    there = made | {"pay_url": made["pay_url"].replace(web.base, after.base)}
+    if 404 == (await after.call("GET", f"/v1/invoices/{made['id']}")).status:
+        assert lost == web.disk.store.batches - 1, "all but the crash of its own batch finds it"
+        return
+    before = [each["id"] for each in await payments_of(after, there)]
+    back = after.play(await after.hand_over({"pay_url": await begin(after, there)}))
+    await after.come_back(replace(back, url=back.url.replace(web.base, after.base)))
+    await settled(after)
+    (payment,) = await payments_of(after, there)
+    seen = await look(after, there)
+    assert ("paid", "paid", 1) == (payment["status"], seen["status"], seen["payments_paid"])
+    assert before in ([], [payment["id"]])
+    assert 1 == (await events_of(after, there)).count("invoice.paid")
+    assert 303 == (await press_anyway(after, there)).status
+    assert 1 == len(await payments_of(after, there))
+
+
+async def test_what_a_crash_leaves_of_an_invoice_is_what_memory_would_have_said() -> None:
+    async with web_stage(only=["saman"]) as web:
+        made = [await bill(web), await bill(web, payments="many"), await bill(web)]
+        for each in made[:2]:
+            await pay(web, each)
+        await cancel(web, made[2])
+        await settled(web)
+        await web.engine.pump.searched()
+        said = [await look(web, each) for each in made]
+        listed = (await web.call("GET", "/v1/invoices")).json["data"]
+        async with again(web, only=["saman"]) as after:
+            known = [
+                {**(await look(after, each)), "pay_url": there["pay_url"]}
+                for each, there in zip(made, said, strict=True)
+            ]
+            assert said == known
+            assert [each["id"] for each in listed] == [
+                each["id"] for each in (await after.call("GET", "/v1/invoices")).json["data"]
+            ]
 
 
 @pytest.mark.parametrize("lost", [0, 1])

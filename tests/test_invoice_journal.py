@@ -124,6 +124,7 @@ async def asked(reader: InvoiceReader) -> list[Any]:
         await reader.find_invoices("other", limit=9),
         await reader.paid_of([FIRST, FIRST + 1, FIRST + 4]),
         await reader.payments_of(FIRST + 1, limit=3),
+        [await reader.open_of(invoice) for invoice in (FIRST, FIRST + 1, FIRST + 4)],
         await reader.payments_of(FIRST + 1, before_number=payment_number(FIRST + 1, 3), limit=9),
         *[
             await reader.invoices_to_look_at(now_ms, (-1, -1), 9)

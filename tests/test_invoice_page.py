@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from gatewayd.core.settings import ShopLimits
+from gatewayd.core.settings import InvoiceSettings, ShopLimits
 from gatewayd.web.dates import moment, until
 from tests.hook_stage import hook_stage, hooks, receiver
 from tests.invoice_stage import (
@@ -205,6 +205,40 @@ async def test_the_shops_rate_holds_for_what_its_invoices_begin() -> None:
         assert 503 == (await press(web, made[2])).status
         web.clock.now += 60
         await begin(web, made[2])
+
+
+async def test_one_address_begins_so_many_payments_in_a_minute_and_a_trusted_proxy_any() -> None:
+    few = InvoiceSettings(begun_per_minute=2)
+    for proxies, statuses in ((), [303, 303, 503, 503]), (("127.0.0.1",), [303] * 4):
+        async with web_stage(invoices=few, trusted_proxies=proxies) as web:
+            made = await bill(web, payments="many")
+            assert statuses == [(await press_anyway(web, made)).status for _ in range(4)]
+            assert len(await payments_of(web, made)) == statuses.count(303)
+            web.clock.now += 60
+            assert 303 == (await press_anyway(web, made)).status
+
+
+async def test_behind_a_proxy_each_customer_has_a_rate_of_his_own() -> None:
+    few = InvoiceSettings(begun_per_minute=1)
+    async with web_stage(invoices=few, trusted_proxies=("127.0.0.1",)) as web:
+        made = await bill(web, payments="many")
+        found = [
+            await web.ask("POST", made["pay_url"], data=b"", headers={"X-Forwarded-For": address})
+            for address in ("192.0.2.1", "192.0.2.2", "192.0.2.1")
+        ]
+        assert [303, 303, 503] == [each.status for each in found]
+
+
+async def test_so_many_payments_of_one_invoice_are_open_at_a_time() -> None:
+    async with web_stage(invoices=InvoiceSettings(open_max=2)) as web:
+        made = await bill(web, payments="many")
+        begun = [await press_anyway(web, made) for _ in range(2)]
+        await web.engine.pump.searched()
+        full = await press_anyway(web, made)
+        assert (409, []) == (full.status, full.forms)
+        await pay_at(web, web.base + begun[0].headers["Location"])
+        await web.engine.pump.searched()
+        assert 303 == (await press_anyway(web, made)).status
 
 
 async def test_where_no_gateway_takes_it_any_more_the_page_says_so() -> None:

@@ -250,6 +250,11 @@ class InvoiceSettings:
     """Rows: more than a page on a phone should hold, and a body of 64 KiB can."""
     payments_max: Annotated[int, Field(ge=1, le=10_000)] = 1_000
     """The most payments that one that takes so many can want; each is a look at the journal when the next begins."""
+    open_max: Count = 10_000
+    """Payments of one that takes as many as come that may be open at a time: some 20 megabytes."""
+    begun_per_minute: Count = 60
+    """New payments that one address may begin by invoices' pages, which ask for no key: many customers of a mobile
+    network share one, and a machine that does nothing else must not fill the journal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -279,6 +279,7 @@ class Engine:
             log=self.log,
             make_salt=self._make_salt,
             payments=self.service.payments,
+            invoices=self.service.invoices,
             spawn=self._spawn,
             on_told=self._told,
         )

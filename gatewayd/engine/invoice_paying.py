@@ -8,10 +8,10 @@ nobody pays in another's place, and who comes again is led to the payment that i
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gatewayd.core.invoices import Invoice, InvoiceStatus, invoice_of, public_id
+from gatewayd.core.invoices import Invoice, InvoiceStatus, Paid, invoice_of, public_id
 from gatewayd.core.needs import needs_of, payer_of
 from gatewayd.core.payment import Payment
-from gatewayd.core.settings import PaymentSettings
+from gatewayd.core.settings import InvoiceSettings, PaymentSettings
 from gatewayd.core.status import FINAL, status_of
 from gatewayd.core.terms import Capture
 from gatewayd.engine.cashier import Cashier, Draft
@@ -37,7 +37,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """Its order is being paid, or was paid, by a payment that is not this invoice's."""
+    """Its order is being paid, or was paid, by a payment that is not this invoice's, or by as many as may at a time."""
 
     invoice: Invoice
 
@@ -67,6 +67,7 @@ class Paying:
         deadlines: Deadlines,
         links: Links,
         payments: PaymentSettings,
+        invoices: InvoiceSettings,
     ) -> None:
         self._records = records
         self._cashier = cashier
@@ -76,13 +77,17 @@ class Paying:
         self._deadlines = deadlines
         self._links = links
         self._payments = payments
+        self._invoices = invoices
 
     async def pay(self, number: int, once: str, locale: str) -> Answer | None:
         """See `Invoicing.pay`."""
         invoice = await self._sight.invoice(number)
         if invoice is None:
             return None
-        paid = await self._sight.paid(invoice)
+        if invoice.wanted:
+            paid = await self._sight.paid(invoice)
+        else:
+            paid = Paid(live=await self._past.open_of(number))
         if invoice.wanted == 1 and paid.live and paid.latest is not None:
             there = await self._records.look(paid.latest)
             assert there is not None, "payments are never removed"
@@ -92,6 +97,8 @@ class Paying:
             return seen
         if not self._eligible(invoice):
             return NoGateways(invoice)
+        if not invoice.wanted and paid.live >= self._invoices.open_max:
+            return Elsewhere(invoice)
         for order_id in await self._free_orders(invoice):
             made = await self._begin(invoice, order_id, once, locale)
             if made is not None:

@@ -82,16 +82,29 @@ class Sight:
         await self._pump.searched()
         return await self._added_up(invoice)
 
-    async def see(self, number: int, *, newest: bool = False) -> Seen | None:
-        """How things stand with it; None where there is none. `newest`: wait for the newest payments. TooSlow."""
+    async def see(self, number: int) -> Seen | None:
+        """How things stand with it; None where there is none. TooSlow."""
         invoice = await self.invoice(number)
         if invoice is None:
             return None
         if invoice.wanted == 1:
             return self.seen(invoice, await self._paid_by_one(invoice))
-        if newest:
-            await self.fresh()
+        await self.fresh()
         return self.seen(invoice, await self._added_up(invoice))
+
+    async def glance(self, number: int) -> Seen | None:
+        """The same for a customer: payments of others may be half a second old, and are not added up where there is
+        no end to them. TooSlow."""
+        invoice = await self.invoice(number)
+        if invoice is None:
+            return None
+        if invoice.wanted == 1:
+            paid = await self._paid_by_one(invoice)
+        elif invoice.wanted:
+            paid = await self._added_up(invoice)
+        else:
+            paid = Paid(live=await self._past.open_of(number))
+        return self.seen(invoice, paid)
 
     async def see_all(self, numbers: Sequence[int]) -> list[Seen]:
         """Several, in this order. TooSlow."""

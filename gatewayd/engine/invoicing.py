@@ -23,7 +23,7 @@ from gatewayd.core.invoices import (
 )
 from gatewayd.core.money import Currency
 from gatewayd.core.payment import Payment
-from gatewayd.core.settings import PaymentSettings
+from gatewayd.core.settings import InvoiceSettings, PaymentSettings
 from gatewayd.engine.cashier import Cashier
 from gatewayd.engine.deadlines import Deadlines
 from gatewayd.engine.ids import Ids
@@ -86,6 +86,7 @@ class Invoicing:
         log: Log,
         make_salt: Callable[[int], bytes],
         payments: PaymentSettings,
+        invoices: InvoiceSettings,
         spawn: Spawn,
         on_told: Callable[[str], None],
     ) -> None:
@@ -112,6 +113,7 @@ class Invoicing:
             deadlines=deadlines,
             links=links,
             payments=payments,
+            invoices=invoices,
         )
 
     # --- the shop

@@ -32,6 +32,9 @@ class InvoiceReader(Protocol):
     ) -> list[int]:
         """An invoice's payments, newest first, at most `limit`."""
 
+    async def open_of(self, invoice: int) -> int:
+        """How many of an invoice's payments are open."""
+
     async def orders_taken(self, invoice: int) -> set[str]:
         """The orders that an invoice's payments hold: those that are open or paid."""
 
@@ -197,6 +200,10 @@ class MemoryReader:
     ) -> list[int]:
         """See `InvoiceReader.payments_of`."""
         return self._store.invoices.payments_of(invoice, before_number, limit)
+
+    async def open_of(self, invoice: int) -> int:
+        """See `InvoiceReader.open_of`."""
+        return self._store.invoices.open_of(invoice)
 
     async def orders_taken(self, invoice: int) -> set[str]:
         """See `InvoiceReader.orders_taken`."""

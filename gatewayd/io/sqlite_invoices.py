@@ -33,6 +33,7 @@ CREATE TABLE invoice_payments (
     amount INTEGER NOT NULL,
     PRIMARY KEY (invoice, number)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX invoice_payments_by_status ON invoice_payments (invoice, status);
 """
 
 UPSERT_INVOICE: Final = (
@@ -55,6 +56,10 @@ SAID_OPEN: Final = (
 PAYMENTS_OF: Final = (
     "SELECT number FROM invoice_payments WHERE invoice = ? AND number < ?"
     " ORDER BY number DESC LIMIT ?"
+)
+OPEN_OF: Final = (
+    "SELECT count(*) FROM invoice_payments INDEXED BY invoice_payments_by_status"
+    " WHERE invoice = ? AND status IN ('pending', 'processing', 'authorized')"
 )
 ORDERS_TAKEN: Final = (
     "SELECT s.order_id FROM invoice_payments p CROSS JOIN search s ON s.number = p.number"

@@ -257,6 +257,11 @@ class SqliteReader:
         found = await self._fetch(query, invoice, above, min(limit, FOUND_MAX))
         return [number for (number,) in found]
 
+    async def open_of(self, invoice: int) -> int:
+        """See `InvoiceReader.open_of`."""
+        ((found,),) = await self._fetch(sqlite_invoices.OPEN_OF, invoice)
+        return int(found)
+
     async def orders_taken(self, invoice: int) -> set[str]:
         """See `InvoiceReader.orders_taken`."""
         found = await self._fetch(sqlite_invoices.ORDERS_TAKEN, invoice)

@@ -76,6 +76,11 @@ class MemoryStore:
             found.write(appends, searches)
         return found
 
+    @property
+    def batches(self) -> int:
+        """How many have landed."""
+        return len(self._batches)
+
     # --- writing
 
     def write(

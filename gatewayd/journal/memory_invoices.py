@@ -63,6 +63,10 @@ class Shelf:
         numbers = sorted(self._payments.get(invoice, ()), reverse=True)
         return [n for n in numbers if before_number is None or n < before_number][:limit]
 
+    def open_of(self, invoice: int) -> int:
+        """See `InvoiceReader.open_of`."""
+        return sum(row.status in LIVE for row in self._payments.get(invoice, {}).values())
+
     def orders_taken(self, invoice: int) -> set[str]:
         """See `InvoiceReader.orders_taken`."""
         rows = self._payments.get(invoice, {}).values()

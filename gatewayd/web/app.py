@@ -43,7 +43,7 @@ from gatewayd.web.ports import (
     Tally,
 )
 from gatewayd.web.problems import INVALID, Problem
-from gatewayd.web.rates import RATES, Rates
+from gatewayd.web.rates import RATES, VISITORS, Rates, Visitors
 from gatewayd.web.reference import page as reference
 from gatewayd.web.reference.page import DOCUMENT, Document
 from gatewayd.web.registered import Registered
@@ -85,6 +85,7 @@ def build_app(
     app[RUNNING] = Running()
     app[OVERDUE] = Overdue()
     app[RATES] = Rates(engine.clock.monotonic)
+    app[VISITORS] = Visitors(engine.clock.monotonic, addresses, service.invoices.begun_per_minute)
     app[WHY_NOT] = why_not
     app[DESK] = Desk(service.shops, Names(engine.links), engine.journal.payments())
     app.add_routes(

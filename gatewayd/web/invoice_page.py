@@ -27,7 +27,7 @@ from gatewayd.web.customer import busy, go, host_of, nothing, queue, unknown, un
 from gatewayd.web.dates import moment, until
 from gatewayd.web.pages import page
 from gatewayd.web.ports import ENGINE, INVOICING, SHOPS, TALLY
-from gatewayd.web.rates import RATES
+from gatewayd.web.rates import RATES, VISITORS
 from gatewayd.web.returned_fields import read_fields
 from gatewayd.web.shops import sign
 from gatewayd.web.texts import TEXTS, plain_money
@@ -84,8 +84,10 @@ async def invoice_action(request: Request) -> web.StreamResponse:
     if is_new:
         if (not_now := await welcome(app)) is not None:
             return queue(request, not_now.retry_after_seconds)
-        pause_seconds = app[RATES].take(shop)
-        if pause_seconds is not None:
+        if (pause_seconds := app[VISITORS].take(request)) is not None:
+            app[TALLY].refused("address's limit")
+            return queue(request, min(pause_seconds, RESTS_MAX_SECONDS))
+        if (pause_seconds := app[RATES].take(shop)) is not None:
             app[TALLY].refused("shop's limit")
             return queue(request, min(pause_seconds, RESTS_MAX_SECONDS))
     try:
@@ -120,7 +122,7 @@ async def _found(request: Request) -> tuple[Seen, ShopSettings] | web.StreamResp
     if number is None:
         return unknown(request, "invoice")
     try:
-        seen = await request.app[INVOICING].sight.see(number)
+        seen = await request.app[INVOICING].sight.glance(number)
     except TooSlow:
         return await busy(request, 503)
     if seen is None:

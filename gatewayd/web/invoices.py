@@ -160,7 +160,7 @@ async def own_invoice(request: web.Request, caller: Caller) -> Seen:
     found = _ID.match(request.match_info["id"])
     sight = request.app[INVOICING].sight
     try:
-        seen = await sight.see(int(found[1]), newest=True) if found else None
+        seen = await sight.see(int(found[1])) if found else None
     except TooSlow:
         raise _too_slow() from None
     if (

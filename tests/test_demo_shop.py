@@ -45,9 +45,32 @@ async def test_the_goods_have_a_form_each_and_no_script(
     status, page = await stage.get(f"/?lang={locale}")
     assert 200 == status
     assert f'<html lang="{locale}" dir="{direction}">' in page
-    assert [good.id for good in GOODS] == [form.fields["good"] for form in read_forms(page)]
+    *forms, bill = read_forms(page)
+    assert [good.id for good in GOODS] == [form.fields["good"] for form in forms]
+    assert f"/bill?lang={locale}" == bill.action
     assert "<script" not in page
     assert all(getattr(good, locale) in page for good in GOODS)
+
+
+@pytest.mark.parametrize("locale", ["fa", "en"])
+async def test_an_invoice_of_everything_is_paid_on_its_own_page(
+    stage: DemoStage, locale: str
+) -> None:
+    browser = Browser(stage.session)
+    shop = await browser.open(f"{stage.setting.shop}/?lang={locale}")
+    invoice = await browser.submit(shop, shop.forms[-1])
+    assert stage.setting.daemon == invoice.origin
+    async with stage.session.get(invoice.url) as answer:
+        text = await answer.text()
+    assert all(getattr(good, locale) in text for good in GOODS)
+    handover = await browser.submit(invoice, invoice.forms[0])
+    bank = await browser.submit(handover, handover.forms[0])
+    back = await browser.submit(bank, bank.forms[0], {"choice": "paid"})
+    while back.origin == stage.setting.banks:
+        back = await browser.submit(back, back.forms[0])
+    assert (stage.setting.daemon, invoice.url.path) == (back.origin, back.url.path)
+    assert "paid" == back.url.query["status"]
+    assert () == back.forms
 
 
 @pytest.mark.parametrize("locale", ["fa", "en"])
@@ -154,8 +177,9 @@ async def test_a_daemon_that_does_not_answer_gives_an_honest_page(
 ) -> None:
     client, _ = told
     bought = await client.post("/buy", data={"good": GOODS[0].id})
+    billed = await client.post("/bill")
     returned = await client.get("/return?payment_id=pay_1")
-    for answer in (bought, returned):
+    for answer in (bought, billed, returned):
         assert 503 == answer.status
         assert re.search(TEXTS["fa"]["sorry"], await answer.text())
 

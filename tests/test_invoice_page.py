@@ -8,6 +8,7 @@ import pytest
 
 from gatewayd.core.settings import InvoiceSettings, ShopLimits
 from gatewayd.web.dates import moment, until
+from gatewayd.web.ports import TURNSTILE
 from tests.hook_stage import hook_stage, hooks, receiver
 from tests.invoice_stage import (
     LINES,
@@ -192,6 +193,21 @@ async def test_while_new_payments_are_refused_the_button_waits_and_who_is_paying
     web.why_not.clear()
     assert [] == await payments_of(web, fresh)
     assert 303 == (await web.submit(form, page=fresh["pay_url"])).status
+
+
+async def test_under_load_who_only_looks_is_asked_to_come_again_and_who_has_paid_is_not(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await bill(web)
+    back = await pay(web, made)
+
+    async def full(_kind: int) -> bool:
+        return False
+
+    monkeypatch.setattr(web.app[TURNSTILE], "enter", full)
+    looking = await web.ask("GET", made["pay_url"])
+    assert (503, 1) == (looking.status, web.tally.counts["asked to wait"])
+    assert 200 == (await web.ask("GET", back.headers["Location"])).status
 
 
 async def test_the_shops_rate_holds_for_what_its_invoices_begin() -> None:

@@ -64,6 +64,7 @@ def build_shop(till: Till) -> web.Application:
     app = web.Application()
     app[TILL] = till
     app.add_routes([web.get("/", goods), web.post("/buy", buy), web.get("/return", come_back)])
+    app.router.add_post("/bill", bill)
     return app
 
 
@@ -80,6 +81,16 @@ async def buy(request: web.Request) -> web.Response:
         return _page(request, "goods", status=404, goods=GOODS)
     locale = _locale(request)
     pay_url = await request.app[TILL].order(wanted.price, getattr(wanted, locale), locale=locale)
+    if pay_url is None:
+        return _page(request, "sorry", status=503)
+    return web.Response(status=303, headers={"Location": pay_url, "Cache-Control": "no-store"})
+
+
+async def bill(request: web.Request) -> web.Response:
+    """`POST /bill`: make an invoice of everything and show it; its address is what a shop would send."""
+    locale = _locale(request)
+    rows = [(getattr(good, locale), good.price) for good in GOODS]
+    pay_url = await request.app[TILL].bill(rows, locale=locale)
     if pay_url is None:
         return _page(request, "sorry", status=503)
     return web.Response(status=303, headers={"Location": pay_url, "Cache-Control": "no-store"})

@@ -26,11 +26,12 @@ from gatewayd.web.asked import Request
 from gatewayd.web.customer import busy, go, host_of, nothing, queue, unknown, unknown_page
 from gatewayd.web.dates import moment, until
 from gatewayd.web.pages import page
-from gatewayd.web.ports import ENGINE, INVOICING, SHOPS, TALLY
+from gatewayd.web.ports import ADMISSION, ENGINE, INVOICING, SHOPS, TALLY, TURNSTILE
 from gatewayd.web.rates import RATES, VISITORS
 from gatewayd.web.returned_fields import read_fields
 from gatewayd.web.shops import sign
 from gatewayd.web.texts import TEXTS, plain_money
+from gatewayd.web.turnstile import CUSTOMER
 from gatewayd.web.welcome import welcome
 
 ONCE_BYTES: Final = 9
@@ -63,6 +64,10 @@ class _Said:
 
 async def invoice_page(request: Request) -> web.StreamResponse:
     """`GET /i/{code}`"""
+    comes_back = "payment_id" in request.query
+    if not comes_back and not await request.app[TURNSTILE].enter(CUSTOMER):
+        now = request.app[ENGINE].clock.monotonic()
+        return queue(request, request.app[ADMISSION].refused(now))
     found = await _found(request)
     if not isinstance(found, tuple):
         return found

@@ -68,7 +68,7 @@ def payment_object(payment: Payment, links: Links) -> shapes.PaymentShape:
         "currency": payment.currency,
         "amount_rial": payment.amount,
         "order_id": payment.order_id,
-        "invoice_id": payment.key if payment.key.startswith(invoices.ID) else None,
+        "invoice_id": payment.key if payment.key[:4] == invoices.ID else None,
         "pay_url": links.pay_url(payment.number),
         "tracking_code": str(payment.number),
         "gateway": shown.gateway if shown else None,

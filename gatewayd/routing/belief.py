@@ -17,6 +17,8 @@ from typing import Any, Final, NamedTuple
 LEVELS: Final = (0.02, 0.15, 0.3, 0.45, 0.6, 0.7, 0.78, 0.85, 0.9, 0.95)
 COUNT: Final = len(LEVELS)
 LOG_LEVELS: Final = tuple((math.log(level), math.log(1.0 - level)) for level in LEVELS)
+LOG_GOOD: Final = tuple(is_good for is_good, _ in LOG_LEVELS)
+LOG_BAD: Final = tuple(is_bad for _, is_bad in LOG_LEVELS)
 CHANGE_SECONDS: Final = 3_600.0
 """Mean time between changes of a gateway that is as usual."""
 FALLEN_SECONDS: Final = 600.0
@@ -166,6 +168,8 @@ class Belief:
 
     def fade(self, seconds: float) -> None:
         """Lets the usual level wander for `seconds`: what is known of it is known less well, the more so the better."""
+        if not self.known:
+            return
         spread = self.usual * (1.0 - self.usual)
         kept = 1.0 / (1.0 + self.known * WANDER * seconds / spread)
         self.known *= kept
@@ -222,10 +226,14 @@ def _weigh(state: Sequence[float], evidence: Evidence, usual: float) -> Sequence
     bad = tried - good
     log = math.log
     explained = [good * log(usual) + bad * log(1.0 - usual * ripe)]
-    if ripe == 1.0:
+    if not bad:
+        explained += [good * is_good for is_good in LOG_GOOD]
+    elif ripe != 1.0 and not good:
+        explained += [bad * log(1.0 - level * ripe) for level in LEVELS]
+    elif not good:
+        explained += [bad * is_bad for is_bad in LOG_BAD]
+    elif ripe == 1.0:
         explained += [good * is_good + bad * is_bad for is_good, is_bad in LOG_LEVELS]
-    elif not bad:
-        explained += [good * is_good for is_good, _ in LOG_LEVELS]
     else:
         explained += [
             good * is_good + bad * log(1.0 - level * ripe)

@@ -10,6 +10,7 @@ more slowly the oftener it was hit.
 
 import math
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any, Final
 
 from gatewayd.routing.belief import Belief
@@ -48,6 +49,8 @@ LIFT_STRESSED: Final = 0.3
 """The same while all gateways together are thought too small for the traffic."""
 LIFT_CAUTION: Final = 3.0
 """Each time the ceiling was hit counts for so many in slowing the lift."""
+
+_FINE_OF: Final = attrgetter("fine")
 
 
 class Ceiling:
@@ -91,7 +94,7 @@ class Ceiling:
 
     def judge(self, now: float, signals: tuple[Belief, ...]) -> None:
         """Assumes, confirms, lowers or drops a capacity, from what the signals now say."""
-        fallen = min(signals, key=lambda signal: signal.fine)
+        fallen = min(signals, key=_FINE_OF)
         if fallen.fine >= (DOUBTED if self._judged else REJECTED):
             if not self._judged and now - self._assumed_at >= JUDGED_SECONDS:
                 self._judged = True

@@ -103,9 +103,22 @@ class Crowd:
         tested = [max(scores[index].ceiling.tested, 1e-9) for index in inside]
         ceilings = [scores[index].ceiling.limit() for index in inside]
         rates = [0.0] * count
-        known = [(index, scores[index].drawn, worth[index]) for index in inside]
-        for draw in self._draws:
-            values = [drawn(draw[index]) * well for index, drawn, well in known]
+        known = [
+            (
+                index,
+                scores[index].value,
+                scores[index].deviation,
+                scores[index].upside,
+                worth[index],
+            )
+            for index in inside
+        ]
+        for draw in self._draws:  # so many deviations from what it is thought to be
+            values = [
+                min(1.0, value + by * (up if by > 0.0 else down)) * well
+                for index, value, down, up, well in known
+                for by in (draw[index],)
+            ]
             filled = shares.fill(values, tested, ceilings, total)
             for index, rate in zip(inside, filled):  # noqa: B905 - of one length, and run often
                 rates[index] += rate

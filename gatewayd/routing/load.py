@@ -53,6 +53,8 @@ class Load:
 
     def fade(self, seconds: float) -> None:
         """Lets `seconds` pass."""
+        if not self._tried:
+            return
         kept = math.exp(-seconds / MEMORY_SECONDS)
         for which in list(self._tried):
             self._tried[which] *= kept

@@ -86,7 +86,7 @@ class Score:
         seconds = now - self._stepped_at if self._stepped_at is not None else BUCKET_SECONDS
         self._stepped_at = now
         left = self.window.leave(now)
-        learnt = self._absorb(left)
+        learnt = self._absorb(left) if left else []
         if left or not self.curve:
             self.curve = delays.curve(self.delays.shape(shape, delays.POOL_WEIGHT))
         self._learn(now, seconds, pool.load_buckets)
@@ -107,11 +107,6 @@ class Score:
                     signal.settle()
             self.fallen_at = None
         return learnt
-
-    def drawn(self, deviations: float) -> float:
-        """What its value may be, so many deviations from what it is thought to be."""
-        deviation = self.upside if deviations > 0.0 else self.deviation
-        return min(1.0, self.value + deviations * deviation)
 
     def dump(self) -> dict[str, Any]:
         """What a restart should know; the window is not in it, for nobody will hear of its payments any more."""

@@ -76,22 +76,22 @@ def _pour(
     """
     for index in free:
         rates[index] = 0.0
-    room: dict[int, float] = {}
     sum_ = 0.0
-    for index in free:
-        power = max(VALUE_LEAST, values[index]) ** ROOT
+    for place, index in enumerate(free):
+        value = values[index]
+        power = (value if value > VALUE_LEAST else VALUE_LEAST) ** ROOT  # noqa: FURB136 - run often
         if sum_ >= left * power:
             break
         own = GROWTH * tested[index] * power
         if sum_ + own >= left * power:
             rates[index] = left - sum_ / power
-            for earlier, part in room.items():
-                rates[earlier] = part / power
+            for earlier in free[:place]:
+                rates[earlier] /= power
             return
-        room[index] = own
+        rates[index] = own  # at worth 1, until it is known what worth it comes to
         sum_ += own
-    for earlier, part in room.items():
-        rates[earlier] = part * left / sum_
+    for index in free:
+        rates[index] = rates[index] * left / sum_
 
 
 def within(wanted: Sequence[float], limits: Sequence[Limits]) -> list[float]:

@@ -13,7 +13,7 @@ from gatewayd.core.terms import Claim, CodeClass, GivenBack, Order, Receipt
 from gatewayd.gateways.contract import Call, MalformedReply, Reply
 from gatewayd.gateways.mellat import Mellat
 from gatewayd.gateways.parsian import Parsian
-from gatewayd.gateways.wire import SoapFault, parse_xml, read_soap, xml_elements
+from gatewayd.gateways.wire import SoapFault, is_plain_xml, parse_xml, read_soap, xml_elements
 from tests.playbook import soap_answer
 
 MELLAT = Mellat(terminal_id=1, username="u", password=Secret("p"))
@@ -132,6 +132,48 @@ def test_a_reading_agrees_with_the_standard_library_s() -> None:
     theirs = [(element.tag, element.text, element.attrib) for element in ET.fromstring(body).iter()]
     ours = [(element.tag, element.text, element.attrib) for element in parse_xml(body, "w").iter()]
     assert theirs == ours
+
+
+@given(
+    fields=st.dictionaries(st.sampled_from(FIELDS), TEXTS),
+    at=st.integers(0, 400),
+    cut=st.integers(0, 30),
+    junk=st.binary(max_size=20),
+)
+def test_plain_documents_are_read_as_guarded_ones_are(
+    fields: dict[str, str], at: int, cut: int, junk: bytes
+) -> None:
+    """A comment makes any document one that is read with care, and changes nothing else."""
+    whole = soap_answer("r", {"a": fields}, "urn:x")
+    assert is_plain_xml(whole)
+    body = whole[:at] + junk + whole[at + cut :]
+
+    def read(text: bytes) -> object:
+        try:
+            root = parse_xml(text, "bank")
+        except MalformedReply as error:
+            return str(error)
+        return [(each.tag, each.text, each.tail, each.attrib) for each in root.iter()]
+
+    assert not is_plain_xml(body + b"<!---->")
+    assert read(body) == read(body + b"<!---->")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        DOCUMENT_TYPE.encode(),
+        "<a>é</a>".encode("utf-16"),
+        "<a/>".encode("utf-16-le"),
+        "<a/>".encode("utf-16-be"),
+        b'<?xml version="1.0" encoding="cp037"?><a/>',
+        b'<?xml version="1.1"?><a/>',
+        b"<a>" * 33 + b"</a>" * 33,
+        b"<a>" * 32 + b"<a/>" + b"</a>" * 32,
+    ],
+)
+def test_what_may_hide_something_is_not_plain(body: bytes) -> None:
+    assert not is_plain_xml(body)
 
 
 def test_a_fault_tells_its_code_and_nothing_of_its_text() -> None:

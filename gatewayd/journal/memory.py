@@ -106,7 +106,8 @@ class MemoryStore:
         self._batches.append((tuple(appends), searches))
         before = len(self._events)
         results = [self._append(append) for append in appends]
-        self._search.update((row.number, row) for row in searches.rows)
+        for row in searches.rows:
+            self._search[row.number] = row
         self.invoices.put_payments(searches.rows)
         kept_out = {a.number for a, held in zip(appends, results, strict=True) if held is not None}
         self.invoices.put(row for row in searches.invoices if row.number not in kept_out)

@@ -59,6 +59,7 @@ class Guard:
             raise ValueError("a guard's key or detail is not text") from None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
     """Who has a guard."""
@@ -149,6 +150,7 @@ class Sightings:
     """The last place that was looked at, in the order of the whole journal."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Searches:
     """Search columns on their way to the disk, and what else nobody waits for."""
@@ -226,6 +228,7 @@ class Store(Protocol):
         """
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Told:
     """A notice in its place among all."""

@@ -177,6 +177,8 @@ class Crowd:
     def _begun(newest: int, score: Score, seconds: float) -> int:
         oldest = newest - int(seconds // BUCKET_SECONDS)
         begun = 0
+        if not score.window.buckets:
+            return begun
         for bucket in reversed(score.window.buckets):
             if bucket.index < oldest:
                 break

@@ -54,6 +54,8 @@ class Delays:
 
     def fade(self, seconds: float) -> None:
         """Lets `seconds` pass."""
+        if not self.total:
+            return
         kept = math.exp(-seconds / MEMORY_SECONDS)
         self.counts = [count * kept for count in self.counts]
         self.total *= kept

@@ -4,6 +4,10 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
+
+LINES_AT_ONCE: Final = 256
+"""Hashing one line after the other costs more than the hash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +30,9 @@ class History:
         """`keep_lines` keeps the text as well, to tell the story of a payment from it."""
         self._now = now
         self._hash = hashlib.sha256()
+        self._told: list[str] = []
+        """What is not hashed yet."""
+        self._at, self._stamp = -1.0, ""
         self.lines: list[tuple[float, int, str]] | None = [] if keep_lines else None
         self.violations: list[Violation] = []
         self.counts: Counter[str] = Counter()
@@ -34,7 +41,11 @@ class History:
     def note(self, number: int, text: str) -> None:
         """Something happened to payment `number`, or to none in particular (0)."""
         now = self._now()
-        self._hash.update(f"{now!r} {number} {text}\n".encode(errors="backslashreplace"))
+        if now != self._at:
+            self._at, self._stamp = now, repr(now)
+        self._told.append(f"{self._stamp} {number} {text}\n")
+        if len(self._told) == LINES_AT_ONCE:
+            self._take_down()
         if self.lines is not None:
             self.lines.append((now, number, text))
 
@@ -50,4 +61,9 @@ class History:
     @property
     def digest(self) -> str:
         """Of everything so far."""
+        self._take_down()
         return self._hash.hexdigest()
+
+    def _take_down(self) -> None:
+        self._hash.update("".join(self._told).encode(errors="backslashreplace"))
+        self._told.clear()

@@ -46,6 +46,11 @@ class _Step(asyncio.TimerHandle):
         return self.is_off
 
 
+def _wake(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
 class VirtualLoop(asyncio.BaseEventLoop):
     """Runs one coroutine to its end, with everything that it starts."""
 
@@ -108,6 +113,18 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._timers_made += 1
         heapq.heappush(self._timers, (when, self._timers_made, step))
         return step
+
+    async def sleep(self, seconds: float) -> None:
+        """As `asyncio.sleep` for more than no time, at half its cost."""
+        future: asyncio.Future[None] = asyncio.Future(loop=self)
+        when = self.now + seconds
+        step = _Step(_wake, (future,), None, when)
+        self._timers_made += 1
+        heapq.heappush(self._timers, (when, self._timers_made, step))
+        try:
+            await future
+        finally:
+            step.is_off = True
 
     def create_future(self) -> "asyncio.Future[Any]":
         """See `asyncio`."""

@@ -168,7 +168,7 @@ class Machine:
         """One life after the other."""
         while not self._finished:
             if self.store.disk_full:  # a start ends at its first write
-                await asyncio.sleep(self._pause())
+                await self.loop.sleep(self._pause())
                 continue
             life = Life(self)
             self.life = life
@@ -177,7 +177,7 @@ class Machine:
                 return
             if not life.in_order and self.happens(self.options.crash_in_recovery):
                 self.death = self.dice.choice(DEATHS)
-            await asyncio.sleep(self._pause())
+            await self.loop.sleep(self._pause())
 
     async def stop(self) -> None:
         """For good and in order."""
@@ -191,7 +191,7 @@ class Machine:
     ) -> T:
         """What the daemon answers to a request from outside; Down if it does not."""
         if self.life is None or not self.life.is_up:
-            await asyncio.sleep(0.01)
+            await self.loop.sleep(0.01)
             raise Down
         return await self.life.ask(make, patience)
 
@@ -395,7 +395,7 @@ class Life:
         self._may_die("before a write")
         dice, options = machine.dice, machine.options
         slow = machine.happens(options.slow_disk)
-        await asyncio.sleep(dice.uniform(0.1, 1.0) if slow else dice.uniform(0.0003, 0.003))
+        await self._loop.sleep(dice.uniform(0.1, 1.0) if slow else dice.uniform(0.0003, 0.003))
         if machine.fsync_fails:
             machine.fsync_fails = False
             machine.history.count("fsync_error")
@@ -414,7 +414,7 @@ class Life:
         return results
 
     async def _read_rows(self, number: int) -> list[Row]:
-        await asyncio.sleep(self._machine.dice.uniform(0.0001, 0.002))
+        await self._loop.sleep(self._machine.dice.uniform(0.0001, 0.002))
         return self._machine.store.read(number)
 
     async def send(

@@ -79,7 +79,7 @@ class Person:
         return not self._town.is_calm and self._does(trouble)
 
     async def _sleep(self, low: float, high: float) -> None:
-        await asyncio.sleep(self._dice.uniform(low, high))
+        await self._town.loop.sleep(self._dice.uniform(low, high))
 
     # --- the shop
 

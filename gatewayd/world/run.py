@@ -182,7 +182,7 @@ class _World:
         self._settle_up()
 
     async def _comes(self, when: float, person: Person) -> None:
-        await asyncio.sleep(when)
+        await self._loop.sleep(when)
         await person.buy()
 
     # --- troubles

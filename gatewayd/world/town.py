@@ -9,6 +9,7 @@ from gatewayd.core.payment import Payment
 from gatewayd.simulator.host import Banks
 from gatewayd.world.forgery import Seen
 from gatewayd.world.history import History
+from gatewayd.world.loop import VirtualLoop
 from gatewayd.world.machine import Machine
 from gatewayd.world.options import Options
 from gatewayd.world.oracle import Oracle
@@ -18,7 +19,7 @@ from gatewayd.world.oracle import Oracle
 class Town:
     """What all people share."""
 
-    loop: asyncio.AbstractEventLoop
+    loop: VirtualLoop
     machine: Machine
     banks: Banks
     bank_time: Callable[[], float]

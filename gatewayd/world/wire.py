@@ -19,6 +19,7 @@ from gatewayd.simulator.bank import Request, Session, State
 from gatewayd.simulator.host import Banks
 from gatewayd.simulator.incoming import read_request
 from gatewayd.world.history import History
+from gatewayd.world.loop import VirtualLoop
 from gatewayd.world.options import Options
 from gatewayd.world.oracle import Oracle, attempt_at
 
@@ -68,7 +69,7 @@ class Wire:
     def __init__(
         self,
         *,
-        loop: asyncio.AbstractEventLoop,
+        loop: VirtualLoop,
         banks: Banks,
         bank_time: Callable[[], float],
         options: Options,
@@ -141,7 +142,7 @@ class Wire:
         reply = await effect
         if there + back >= seconds or kind == "drip":
             return await self._lost(seconds - there, LostCause.STALLED, reached=True)
-        await asyncio.sleep(back)
+        await self._loop.sleep(back)
         match kind:
             case "lost_reply":
                 return Lost(reached=True, cause=LostCause.CLOSED)
@@ -182,11 +183,11 @@ class Wire:
         return effect
 
     async def _lost(self, seconds: float, cause: LostCause, *, reached: bool) -> Lost:
-        await asyncio.sleep(seconds)
+        await self._loop.sleep(seconds)
         return Lost(reached=reached, cause=cause)
 
     async def _answer(self, reply: Reply) -> Reply:
-        await asyncio.sleep(self._dice.uniform(0.01, 0.3))
+        await self._loop.sleep(self._dice.uniform(0.01, 0.3))
         return reply
 
     # --- dice

@@ -67,7 +67,7 @@ class Word:
                 asking.append(ask(number, payment))
             if any(await asyncio.gather(*asking)) and dice.random() < 0.7:
                 return
-            await asyncio.sleep(dice.uniform(5.0, 240.0))
+            await self._town.loop.sleep(dice.uniform(5.0, 240.0))
 
     async def _captured(self, number: int, _payment: Payment) -> bool:
         """Whether the shop is told that it has what it captures."""

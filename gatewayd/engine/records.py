@@ -6,9 +6,11 @@ crash could take back.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
 
 from gatewayd.core.events import Event
 from gatewayd.core.payment import Payment
+from gatewayd.engine.understood import Understood
 from gatewayd.journal.journal import Journal, Ticket
 from gatewayd.journal.store import Guard, Holder, Row
 
@@ -16,6 +18,9 @@ ReadRows = Callable[[int], Awaitable[list[Row]]]
 Wanted = Callable[[Payment], bool]
 """Whether a payment is as somebody waits for it to be."""
 ReadRowsOf = Callable[[Sequence[int]], Awaitable[Mapping[int, list[Row]]]]
+
+UNDERSTOOD_AT_ONCE: Final = 20
+"""Payments of a list understood in one turn of the loop: two milliseconds."""
 
 
 class Holding:
@@ -52,6 +57,7 @@ class Records:
         """`read_rows` gives the events of a payment that is not in memory; empty if there is none."""
         self.journal = journal
         self._read_rows = read_rows
+        self._understood = Understood(journal.replay)
         self._loading: dict[int, asyncio.Future[None]] = {}
         self._watchers: dict[int, dict[asyncio.Future[None], Wanted]] = {}
         """By payment, in the order in which they came, with what they wait for."""
@@ -102,11 +108,24 @@ class Records:
         found = {number: self.journal.get(number) for number in numbers}
         absent = [number for number, payment in found.items() if payment is None]
         if absent:
-            rows = await read(absent)
-            found |= {
-                number: self.journal.replay(number, rows.get(number, ())) for number in absent
-            }
+            found |= await self._understood_of(absent, await read(absent))
         return [payment for payment in found.values() if payment is not None]
+
+    async def _understood_of(
+        self, numbers: Sequence[int], rows_of: Mapping[int, list[Row]]
+    ) -> dict[int, Payment | None]:
+        """What these events make of each, a few at a time, so that a long list does not hold up the customers."""
+        found: dict[int, Payment | None] = {}
+        anew = 0
+        for number in numbers:
+            rows = rows_of.get(number, [])
+            found[number] = self._understood.known(number, rows)
+            if found[number] is None:
+                anew += 1
+                if anew % UNDERSTOOD_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+                found[number] = self._understood.understand(number, rows)
+        return found
 
     def get(self, number: int) -> Payment:
         """A payment that is being held."""

@@ -6,6 +6,8 @@ batch whose writer was never answered all or nothing.
 
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
+from itertools import islice
+from typing import Final
 
 from gatewayd.core.delivery import Changes, Delivery, Standing
 from gatewayd.core.events import Mismatched, StartRequested, Verified
@@ -28,6 +30,9 @@ from gatewayd.journal.store import (
     StoreError,
     Told,
 )
+
+ORDERS_LOOKED_AT: Final = 64
+"""Far more calls than are out at once where a world is in memory."""
 
 
 class Fault(Enum):
@@ -191,10 +196,10 @@ class MemoryStore:
 
     def last_rows(self, kinds: Sequence[str]) -> list[Row]:
         """See `Store.last_rows`."""
+        found = (row for _, row in reversed(self._events) if row.kind in kinds)
         return [
             Row(row.version, row.kind, row.at_ms, row.body)
-            for _, row in reversed(self._events)
-            if row.kind in kinds
+            for row in islice(found, ORDERS_LOOKED_AT)
         ]
 
     def take_receivers(self, names: Iterable[str]) -> list[tuple[Standing, list[Delivery]]]:

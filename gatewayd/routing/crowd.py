@@ -115,7 +115,7 @@ class Crowd:
         ]
         for draw in self._draws:  # so many deviations from what it is thought to be
             values = [
-                min(1.0, value + by * (up if by > 0.0 else down)) * well
+                (drawn if (drawn := value + by * (up if by > 0.0 else down)) < 1.0 else 1.0) * well
                 for index, value, down, up, well in known
                 for by in (draw[index],)
             ]

@@ -6,6 +6,7 @@ bytes become replacement characters, and of repeated fields the first one counts
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlencode
 
@@ -14,6 +15,8 @@ from gatewayd.simulator.bank import Request
 
 FIELDS_MAX: Final = 200
 """No bank's form has more than two dozen fields."""
+ADDRESSES_KEPT: Final = 256
+"""Merchants call a few dozen addresses, again and again."""
 
 
 def read_fields(text: str) -> dict[str, str]:
@@ -38,20 +41,27 @@ def read_request(
     `target` is path and query as on the request line, `origin` the address that was asked, such as
     `http://127.0.0.1:9100`, `headers` with names in lower case.
     """
-    if not target.startswith("/"):  # the absolute form, as proxies get it
-        target = "/" + target.partition("://")[2].partition("/")[2]
-    path, _, query = target.partition("?")
-    driver, _, rest = path.lstrip("/").partition("/")
+    driver, path, base_url, query = _placed(target, origin)
     form = "form-urlencoded" in headers.get("content-type", "").lower()
     return driver, Request(
         method=method,
-        path="/" + unquote(rest),
-        base_url=f"{origin}/{driver}",
-        query=read_fields(query),
+        path=path,
+        base_url=base_url,
+        query=read_fields(query) if query else NOTHING,
         form=read_fields(body.decode("utf-8", "replace")) if form and body else NOTHING,
         headers=headers,
         body=body,
     )
+
+
+@lru_cache(maxsize=ADDRESSES_KEPT)
+def _placed(target: str, origin: str) -> tuple[str, str, str, str]:
+    """Driver, path and base address at its bank, and the query."""
+    if not target.startswith("/"):  # the absolute form, as proxies get it
+        target = "/" + target.partition("://")[2].partition("/")[2]
+    path, _, query = target.partition("?")
+    driver, _, rest = path.lstrip("/").partition("/")
+    return driver, "/" + unquote(rest), f"{origin}/{driver}", query
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

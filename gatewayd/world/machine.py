@@ -44,10 +44,11 @@ DEATHS: Final = (
     "some steps later",
 )
 """Where the process dies, from when it is to die: at its next step of such a kind."""
-LOOK_EVERY_SECONDS: Final = 30.0
+LOOK_EVERY_SECONDS: Final = 60.0
 """Rarer than in earnest, because nothing but a jump of the clock is noticed by looking."""
-SEARCH_EVERY_SECONDS: Final = 20.0
-"""Rarer than in earnest as well: every commit of search columns by themselves is one more to simulate."""
+SEARCH_EVERY_SECONDS: Final = 120.0
+"""Rarer than in earnest as well: every commit of search columns by themselves is one more to simulate, and the longer
+they are behind, the more of those that die leave them so."""
 SCORE_EVERY: Final = 64
 """Commits between two looks at the router's numbers."""
 
@@ -345,6 +346,8 @@ class Life:
     def _may_die(self, *steps: str) -> None:
         """Die if this is the step at which it was to be."""
         machine = self._machine
+        if machine.death is None:
+            return
         if machine.death in steps:
             machine.history.count("crash " + machine.death)
             machine.death = None

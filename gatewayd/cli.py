@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 import uvloop
 
-from gatewayd import __version__, cli_journal, cli_operators, cli_replay
+from gatewayd import __version__, cli_invoices, cli_journal, cli_operators, cli_replay
 from gatewayd.daemon import Serving
 from gatewayd.daemon import run as run_daemon
 from gatewayd.engine.gateway import contracts
@@ -44,6 +44,7 @@ app = typer.Typer(
 app.add_typer(cli_journal.journal, name="journal")
 app.add_typer(cli_operators.payment, name="payment")
 app.add_typer(cli_operators.refund, name="refund")
+app.add_typer(cli_invoices.invoice, name="invoice")
 app.add_typer(cli_operators.gateway, name="gateway")
 app.add_typer(cli_operators.webhook, name="webhook")
 app.add_typer(cli_operators.routing, name="routing")

@@ -47,9 +47,9 @@ routing = typer.Typer(help="How the running daemon draws gateways.", no_args_is_
 def list_payments(journal: Journal = JOURNAL) -> None:
     """What is open, the most urgent first: its next action and when it is due."""
     table = Table(
-        _whole("payment"), "shop", "order", "rial", "status", "money", "next", "due in", "review"
+        whole("payment"), "shop", "order", "rial", "status", "money", "next", "due in", "review"
     )
-    for row in _ask(journal, "GET", "/payments"):
+    for row in asked(journal, "GET", "/payments"):
         table.add_row(
             row["payment"],
             row["shop"],
@@ -61,33 +61,33 @@ def list_payments(journal: Journal = JOURNAL) -> None:
             _due(row),
             "; ".join(row["reviews"]),
         )
-    _console().print(table)
+    console().print(table)
 
 
 @payment.command()
 def show(number: Number, journal: Journal = JOURNAL) -> None:
     """One payment's story, event by event."""
-    found = _ask(journal, "GET", f"/payments/{_digits(number)}")
+    found = asked(journal, "GET", f"/payments/{_digits(number)}")
     summary = found["payment"]
-    _console().print(
+    console().print(
         f"{summary['payment']}  order {summary['order_id']} of {summary['shop']}  "
         f"{summary['amount_rial']:,} rial  {summary['status']}  money: {summary['money']}"
     )
     for reason in summary["reviews"]:
-        _console().print(f"needs review: {reason}")
+        console().print(f"needs review: {reason}")
     for each in summary["refunds"]:
         kind = f" by {each['kind']}" if each["kind"] else ""
-        _console().print(
+        console().print(
             f"refund {each['id']}: {each['amount_rial']:,} rial, {each['status']}{kind}"
         )
     if summary["next"]:
-        _console().print(f"next: {summary['next']} in {_due(summary)}")
+        console().print(f"next: {summary['next']} in {_due(summary)}")
     table = Table("version", "time (UTC)", "event", "what")
     for line in found["events"]:
         at = datetime.fromtimestamp(line["at_ms"] / 1000, UTC)
         what = "  ".join(f"{name}={value}" for name, value in line["fields"].items())
         table.add_row(str(line["version"]), f"{at:%Y-%m-%d %H:%M:%S.%f}"[:-3], line["kind"], what)
-    _console().print(table)
+    console().print(table)
 
 
 @payment.command()
@@ -112,9 +112,9 @@ def resolve(number: Number, reason: Reason, by: By = "", journal: Journal = JOUR
 def list_refunds(journal: Journal = JOURNAL) -> None:
     """Refunds that have not ended; those that need a person say why."""
     table = Table(
-        _whole("refund"), "shop", "order", "rial", "gateway", "status", "since (UTC)", "why"
+        whole("refund"), "shop", "order", "rial", "gateway", "status", "since (UTC)", "why"
     )
-    for row in _ask(journal, "GET", "/refunds"):
+    for row in asked(journal, "GET", "/refunds"):
         table.add_row(
             row["id"],
             row["shop"],
@@ -125,13 +125,13 @@ def list_refunds(journal: Journal = JOURNAL) -> None:
             row["created_at"],
             _why(row),
         )
-    _console().print(table)
+    console().print(table)
 
 
 @refund.command("show")
 def show_refund(refund_id: RefundId, journal: Journal = JOURNAL) -> None:
     """One refund, with what finance needs to give it back."""
-    _print_refund(_ask(journal, "GET", f"/refunds/{_refund_path(refund_id)}"))
+    _print_refund(asked(journal, "GET", f"/refunds/{_refund_path(refund_id)}"))
 
 
 @refund.command()
@@ -189,8 +189,8 @@ def _set_routing(journal: Path, mode: str, by: str) -> None:
 @webhook.command("list")
 def list_receivers(journal: Journal = JOURNAL) -> None:
     """Every receiver: whether it takes what it is told, what waits, and since when."""
-    table = Table(_whole("receiver"), "state", "waiting", "oldest for", "failing for", "why")
-    for row in _ask(journal, "GET", "/webhooks"):
+    table = Table(whole("receiver"), "state", "waiting", "oldest for", "failing for", "why")
+    for row in asked(journal, "GET", "/webhooks"):
         table.add_row(
             row["receiver"],
             row["state"],
@@ -199,7 +199,7 @@ def list_receivers(journal: Journal = JOURNAL) -> None:
             _since(row["failing_since_ms"], row["now_ms"]),
             row["why"],
         )
-    _console().print(table)
+    console().print(table)
 
 
 @webhook.command()
@@ -243,16 +243,16 @@ def _order(journal: Path, number: str, act: str, by: str, reason: str) -> None:
 
 def _finish(journal: Path, refund_id: str, act: str, by: str, reason: str, reference: str) -> None:
     words = {"by": by or getpass.getuser(), "reason": reason, "reference": reference}
-    _print_refund(_ask(journal, "POST", f"/refunds/{_refund_path(refund_id)}/{act}", words))
+    _print_refund(asked(journal, "POST", f"/refunds/{_refund_path(refund_id)}/{act}", words))
 
 
 def _print_refund(row: dict[str, Any]) -> None:
-    _console().print(
+    console().print(
         f"{row['id']}  {row['amount_rial']:,} of {row['payment_amount_rial']:,} rial  "
         f"order {row['order_id']} of {row['shop']}  {row['status']}"
     )
     if row["needs"]:
-        _console().print(f"needs a person: {_why(row)}")
+        console().print(f"needs a person: {_why(row)}")
     table = Table("what", "value")
     shown = {
         "how": row["kind"],
@@ -271,15 +271,15 @@ def _print_refund(row: dict[str, Any]) -> None:
     for name, value in shown.items():
         if value not in (None, ""):
             table.add_row(name, str(value))
-    _console().print(table)
+    console().print(table)
 
 
-def _console() -> Console:
+def console() -> Console:
     """What is printed to, as wide as it is just now."""
     return Console(highlight=False, markup=False)
 
 
-def _whole(title: str) -> Column:
+def whole(title: str) -> Column:
     """A column of what people copy: never broken over lines, however narrow the terminal is."""
     return Column(title, no_wrap=True, min_width=20)
 
@@ -298,30 +298,31 @@ def _force(journal: Path, name: str, to: str, by: str) -> None:
 
 def _post(journal: Path, target: str, by: str, words: Mapping[str, str]) -> None:
     """Something that an operator decides; what the daemon says to it is printed."""
-    said = _ask(journal, "POST", target, {"by": by or getpass.getuser(), **words})["said"]
-    _console().print(said)
+    said = asked(journal, "POST", target, {"by": by or getpass.getuser(), **words})["said"]
+    console().print(said)
 
 
-def _ask(journal: Path, method: str, target: str, body: object = None) -> Any:
+def asked(journal: Path, method: str, target: str, body: object = None) -> Any:
+    """What the running daemon answers; the program ends where it does not, or says no."""
     try:
         return ask_daemon(journal, method, target, body)
     except NoDaemon as error:
-        _die(EX_UNAVAILABLE, str(error))
+        die(EX_UNAVAILABLE, str(error))
     except Said as error:
-        _die(EX_REFUSED, str(error))
+        die(EX_REFUSED, str(error))
 
 
 def _refund_path(refund_id: str) -> str:
     found = _REFUND.fullmatch(refund_id)
     if found is None:
-        _die(EX_REFUSED, f"{refund_id!r} is no refund: rfd_ and two numbers are wanted")
+        die(EX_REFUSED, f"{refund_id!r} is no refund: rfd_ and two numbers are wanted")
     return f"{found[1]}/{found[2]}"
 
 
 def _digits(number: str) -> str:
     digits = number.removeprefix("pay_")
     if not digits.isascii() or not digits.isdigit():
-        _die(EX_REFUSED, f"{number!r} is no payment: pay_ and its digits are wanted")
+        die(EX_REFUSED, f"{number!r} is no payment: pay_ and its digits are wanted")
     return digits
 
 
@@ -333,6 +334,7 @@ def _due(row: dict[str, Any]) -> str:
     return f"{minutes}:{seconds:02d}"
 
 
-def _die(code: int, line: str) -> NoReturn:
+def die(code: int, line: str) -> NoReturn:
+    """End the program with a line for the operator."""
     typer.echo(line, err=True)
     raise typer.Exit(code)

@@ -46,7 +46,7 @@ from gatewayd.web.door import DoorSite
 from gatewayd.web.events import event_renderer
 from gatewayd.web.internal import build_internal_app
 from gatewayd.web.operators import build_operators_app
-from gatewayd.web.ports import ADMISSION, TURNSTILE
+from gatewayd.web.ports import ADMISSION, INVOICING, TURNSTILE
 from gatewayd.web.server_log import SERVER_LOG
 
 KEEP_ALIVE_SECONDS: Final = 75.0
@@ -158,6 +158,7 @@ async def serving(config: Config, log: Log) -> AsyncIterator[Serving]:
                     engine.refunding,
                     Posting(engine.outbox, reader.notices, engine.log),
                     reader.in_review,
+                    public[INVOICING].sight,
                 ),
                 **_how(service.web.drain_seconds),
             ),

@@ -87,7 +87,9 @@ async def press_anyway(web: Web, made: Mapping[str, Any]) -> Answer:
 
 async def settled(web: Web) -> None:
     """Everything that follows from what has happened is written down."""
-    await web.engine.pump.searched()  # what is paid is found, and who is about to write it down goes first
+    await (
+        web.engine.pump.searched()
+    )  # what is paid is found, and who is about to write it down goes first
     await invoicing(web).catch_up()
     await invoicing(web).look()
 

@@ -12,7 +12,7 @@ from gatewayd.engine.posting import Posting
 from gatewayd.engine.reading import MemoryReader
 from gatewayd.web.internal import build_internal_app
 from gatewayd.web.operators import build_operators_app
-from gatewayd.web.ports import PAST
+from gatewayd.web.ports import INVOICING, PAST
 from tests.web_stage import Web, web_stage
 
 
@@ -35,7 +35,11 @@ def operators_app(web: Web) -> Application:
     reader = MemoryReader(web.disk.store)
     posting = Posting(web.engine.outbox, web.app[PAST].notices, web.log)
     return build_operators_app(
-        web.engine.operating, web.engine.refunding, posting, reader.in_review
+        web.engine.operating,
+        web.engine.refunding,
+        posting,
+        reader.in_review,
+        web.app[INVOICING].sight,
     )
 
 

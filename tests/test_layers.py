@@ -35,9 +35,11 @@ MAY_IMPORT = {  # besides itself
     "daemon": LOWER,
     "demo": LOWER | {"daemon"},
     "cli_operators": frozenset({"io"}),
+    "cli_invoices": frozenset({"cli_operators"}),
     "cli_journal": frozenset({"io"}),
     "cli_replay": frozenset({"routing", "io", "cli_journal"}),
-    "cli": LOWER | {"world", "daemon", "demo", "cli_operators", "cli_journal", "cli_replay"},
+    "cli": LOWER
+    | {"world", "daemon", "demo", "cli_operators", "cli_invoices", "cli_journal", "cli_replay"},
     "__main__": frozenset({"cli"}),
 }
 

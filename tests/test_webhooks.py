@@ -16,7 +16,7 @@ from gatewayd.engine.posting import Posting
 from gatewayd.engine.reading import MemoryReader
 from gatewayd.journal.store import Told, TooSlow
 from gatewayd.web.operators import build_operators_app
-from gatewayd.web.ports import PAST
+from gatewayd.web.ports import INVOICING, PAST
 from tests.hook_stage import (
     HOOK_SECRET,
     NEW_SECRET,
@@ -345,7 +345,11 @@ async def test_operators_order_over_their_socket(there: Hooks) -> None:
         posting = Posting(web.engine.outbox, web.app[PAST].notices, web.log)
         reader = MemoryReader(web.disk.store)
         app = build_operators_app(
-            web.engine.operating, web.engine.refunding, posting, reader.in_review
+            web.engine.operating,
+            web.engine.refunding,
+            posting,
+            reader.in_review,
+            web.app[INVOICING].sight,
         )
         await web.create()
         await there.until(lambda: len(there.taken) == 1)

@@ -30,6 +30,7 @@ from gatewayd.journal.invoices import replay_invoice
 from gatewayd.journal.journal import order_guard
 from gatewayd.journal.store import GuardKind, Holder, Row
 
+FAR_AWAY_MS: Final = 2**62
 SEARCHED_SECONDS: Final = 1.0
 """How long a list waits for the newest payments."""
 
@@ -117,6 +118,16 @@ class Sight:
             for each in found
             if each is not None
         ]
+
+    async def open_ones(self, limit: int) -> list[Seen]:
+        """Open ones of all shops, the next to end first. TooSlow."""
+        found = await self._past.invoices_to_look_at(FAR_AWAY_MS, (-1, -1), limit)
+        return await self.see_all([number for _, number in found])
+
+    async def story(self, number: int) -> tuple[Seen, list[Row]] | None:
+        """One, and its events in order; None where there is none. TooSlow."""
+        seen = await self.see(number)
+        return None if seen is None else (seen, await self._read_rows(number))
 
     async def payments_of(
         self, number: int, *, before_number: int | None, limit: int

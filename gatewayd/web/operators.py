@@ -9,12 +9,16 @@ from typing import Any, Final
 
 import orjson
 from aiohttp import web
+from orjson import Fragment
 
+from gatewayd.core.invoices import public_id as invoice_id
+from gatewayd.engine.invoice_sight import Seen, Sight
 from gatewayd.engine.operating import Operating, Refused
 from gatewayd.engine.posting import Posting
 from gatewayd.engine.refunding import Made, Refunding
+from gatewayd.engine.telling import public_id as payment_id
 from gatewayd.web.problems import Problem
-from gatewayd.web.render import json_answer, refund_needs, refund_object
+from gatewayd.web.render import json_answer, moment, refund_needs, refund_object, when
 
 LIST_MAX: Final = 1_000
 TEXT_CHARS_MAX: Final = 500
@@ -27,6 +31,7 @@ def build_operators_app(
     refunding: Refunding,
     posting: Posting,
     in_review: Callable[[int], Awaitable[list[int]]],
+    invoices_in: Sight,
 ) -> web.Application:
     """The application behind the socket file. `in_review` finds payments that a person should look at."""
 
@@ -82,6 +87,25 @@ def build_operators_app(
         )
         return json_answer(_refund(made))
 
+    async def invoices(request: web.Request) -> web.Response:
+        return json_answer([_invoice(each) for each in await invoices_in.open_ones(LIST_MAX)])
+
+    async def invoice(request: web.Request) -> web.Response:
+        found = await invoices_in.story(int(request.match_info["number"]))
+        if found is None:
+            raise Problem(404, "invoice_not_found", "There is no such invoice.")
+        seen, rows = found
+        lines = [
+            {
+                "version": row.version,
+                "at_ms": row.at_ms,
+                "kind": row.kind,
+                "fields": Fragment(row.body),
+            }
+            for row in rows
+        ]
+        return json_answer({"invoice": _invoice(seen), "events": lines})
+
     async def receivers(request: web.Request) -> web.Response:
         return json_answer(posting.receivers())
 
@@ -108,6 +132,8 @@ def build_operators_app(
             web.get("/payments", payments),
             web.get(r"/payments/{number:[1-9][0-9]{0,14}}", payment),
             web.post(r"/payments/{number:[1-9][0-9]{0,14}}/{act:ask|reverse|resolve}", order),
+            web.get("/invoices", invoices),
+            web.get(r"/invoices/{number:[0-9]{1,15}}", invoice),
             web.post("/gateways/{name}", gateway),
             web.get("/webhooks", receivers),
             web.post("/webhooks/resend", resend),
@@ -146,6 +172,24 @@ def _refund(made: Made) -> dict[str, Any]:
         "details": refund_needs(payment, refund),
         "by": refund.by or None,
         "said": refund.said or None,
+    }
+
+
+def _invoice(seen: Seen) -> dict[str, Any]:
+    """An invoice as operators are shown it: nothing that a person wrote, and not where it is paid."""
+    invoice, paid = seen.invoice, seen.paid
+    return {
+        "invoice": invoice_id(invoice.number),
+        "shop": invoice.shop,
+        "order_id": invoice.order_id,
+        "amount_rial": invoice.amount,
+        "status": str(seen.status),
+        "wanted": invoice.wanted or None,
+        "paid": paid.payments,
+        "paid_rial": paid.amount,
+        "payment": None if paid.latest is None else payment_id(paid.latest),
+        "due_at": when(invoice.due_ms),
+        "expires_at": moment(invoice.expires_ms),
     }
 
 

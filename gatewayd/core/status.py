@@ -9,7 +9,7 @@ from enum import StrEnum
 from gatewayd.core.events import Closing
 from gatewayd.core.payment import Attempt, Payment
 from gatewayd.core.refunds import RefundState
-from gatewayd.core.states import UNKNOWN, State
+from gatewayd.core.states import KEPT, UNKNOWN, State
 from gatewayd.core.terms import Capture
 
 
@@ -70,7 +70,14 @@ _MONEY_OF_STATE = {
 
 def status_of(payment: Payment) -> Status:
     """The public status."""
-    kept = payment.kept
+    kept, unknown = None, False
+    for attempt in payment.attempts:  # in one go: it is asked twenty times in a payment's life
+        state = attempt.state
+        if state in KEPT:
+            kept = attempt
+            break
+        if state in UNKNOWN:
+            unknown = True
     if payment.captured_ms is not None and kept is None:
         return Status.REVERSED
     if payment.hold is not None and is_authorized(payment):
@@ -81,10 +88,7 @@ def status_of(payment: Payment) -> Status:
         return Status.PAID if taken and not stopping else Status.PROCESSING
     if payment.closed is not None:
         return _CLOSED[payment.closed]
-    for attempt in payment.attempts:  # asked for twenty times in a payment's life: no generator
-        if attempt.state in UNKNOWN:
-            return Status.PROCESSING
-    return Status.PENDING
+    return Status.PROCESSING if unknown else Status.PENDING
 
 
 def is_authorized(payment: Payment) -> bool:

@@ -68,7 +68,7 @@ class Links:
     def digest(self, fields: Mapping[str, str]) -> str:
         """A short name for a set of returned fields, which says nothing about them."""
         text = "".join(
-            f"{len(name)} {name} {len(value)} {value} " for name, value in sorted(fields.items())
+            [f"{len(name)} {name} {len(value)} {value} " for name, value in sorted(fields.items())]
         )
         return self._sum(f"fields|{text}")[:8].hex()
 

@@ -5,8 +5,8 @@ crash could take back.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from typing import Any, Final
 
 from gatewayd.core.events import Event
 from gatewayd.core.payment import Payment
@@ -21,6 +21,16 @@ ReadRowsOf = Callable[[Sequence[int]], Awaitable[Mapping[int, list[Row]]]]
 
 UNDERSTOOD_AT_ONCE: Final = 20
 """Payments of a list understood in one turn of the loop: two milliseconds."""
+
+
+class _AtOnce:
+    """What nobody has to wait for, without a coroutine."""
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return iter(())  # type: ignore[return-value]  # await takes any iterator, and a generator is dearer
+
+
+_AT_ONCE: Final = _AtOnce()
 
 
 class Holding:
@@ -56,6 +66,8 @@ class Records:
     def __init__(self, journal: Journal, read_rows: ReadRows) -> None:
         """`read_rows` gives the events of a payment that is not in memory; empty if there is none."""
         self.journal = journal
+        self.get = journal.held
+        """A payment that is being held."""
         self._read_rows = read_rows
         self._understood = Understood(journal.replay)
         self._loading: dict[int, asyncio.Future[None]] = {}
@@ -127,12 +139,6 @@ class Records:
                 found[number] = self._understood.understand(number, rows)
         return found
 
-    def get(self, number: int) -> Payment:
-        """A payment that is being held."""
-        payment = self.journal.get(number)
-        assert payment is not None, "held payments are in memory"
-        return payment
-
     # --- recording
 
     def append(
@@ -167,8 +173,11 @@ class Records:
         while (ticket := self.journal.landed_at(number)) is not None:
             await self.wait(ticket)
 
-    async def unlocked(self, number: int) -> None:
+    def unlocked(self, number: int) -> Awaitable[None]:
         """Until no guarded append of this payment is out, so that something may be decided about it."""
+        return self._unlocked(number) if self.journal.is_locked(number) else _AT_ONCE
+
+    async def _unlocked(self, number: int) -> None:
         while self.journal.is_locked(number):
             await self.landed(number)
 

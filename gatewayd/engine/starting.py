@@ -92,7 +92,8 @@ class Starting:
         self._payments = payments
         self._spawn = spawn
         self._fits: dict[tuple[str, bool, tuple[str, ...]], _Fit] = {}
-        self._under_way: dict[int, asyncio.Future[int | None]] = {}
+        self._under_way: dict[int, list[asyncio.Future[int | None]]] = {}
+        """Who waits for the try of a payment; each by himself, for one that goes must not take the others along."""
 
     # --- which gateways
 
@@ -172,23 +173,22 @@ class Starting:
 
     async def under_way(self, number: int) -> bool:
         """Until no try for this payment is under way; whether one was."""
-        future = self._under_way.get(number)
-        if future is None:
+        waiting = self._under_way.get(number)
+        if waiting is None:
             return False
-        await asyncio.shield(future)
+        await _joined(waiting)
         return True
 
     async def begin(self, number: int) -> int | None:
         """The number of a new attempt that has a token; None where no gateway gave one. The payment is held."""
-        future = self._under_way.get(number)
-        if future is None:
-            future = asyncio.get_running_loop().create_future()
-            if not self._spawn(self._run(number, future), f"pay_{number}/start"):
+        waiting = self._under_way.get(number)
+        if waiting is None:
+            if not self._spawn(self._run(number), f"pay_{number}/start"):
                 return None
-            self._under_way[number] = future
-        return await asyncio.shield(future)
+            waiting = self._under_way[number] = []
+        return await _joined(waiting)
 
-    async def _run(self, number: int, future: "asyncio.Future[int | None]") -> None:
+    async def _run(self, number: int) -> None:
         self._records.journal.pin(number)
         begun: int | None = None
         try:
@@ -196,8 +196,9 @@ class Starting:
         except Exception as error:  # noqa: BLE001 - a bug about one payment must not stop the rest
             self._log.error("start failed", error=f"{type(error).__name__}: {error}")
         finally:
-            del self._under_way[number]
-            future.set_result(begun)
+            for future in self._under_way.pop(number):
+                if not future.done():
+                    future.set_result(begun)
             self._tending.consider(number)
             self._records.journal.unpin(number)
 
@@ -335,6 +336,13 @@ class _Drawn:
     probability: float
     reason: str
     weighed: str
+
+
+def _joined(waiting: "list[asyncio.Future[int | None]]") -> "asyncio.Future[int | None]":
+    """A place among those who wait."""
+    future: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+    waiting.append(future)
+    return future
 
 
 def _failure(outcome: Refusal | Lost) -> Failure:

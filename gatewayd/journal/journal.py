@@ -129,6 +129,12 @@ class Journal:
         entry = self._entries.get(number)
         return entry.payment if entry else None
 
+    def held(self, number: int) -> Payment:
+        """A payment that is known to be in memory."""
+        payment = self._entries[number].payment
+        assert payment is not None, "held payments are in memory"
+        return payment
+
     def __len__(self) -> int:
         return len(self._entries)
 

@@ -26,7 +26,7 @@ from gatewayd.io.store_thread import StoreThread
 
 EVERY_SECONDS: Final = 1.0
 DISK_EVERY: Final = 5
-"""Rounds between two looks at the free disk, two tidyings and two comparisons of receipts."""
+"""Rounds between two looks at the free disk and two tidyings."""
 ROUTER_EVERY: Final = 30
 """Rounds between two savings of what the router has learnt."""
 ATTEMPTS_EVERY: Final = 15
@@ -87,10 +87,10 @@ class Housekeeping:
             rounds += 1
             await self._jumps.look()
             self._show()
+            await self._comparing.look()  # every time, so that it is little each time
             if rounds % DISK_EVERY == 0:
                 self._look_at_disk()
                 await self._thread.tidy()
-                await self._comparing.look()
             if rounds % ATTEMPTS_EVERY == 0:
                 self._metrics.open_attempts(self._states())
             if rounds % ROUTER_EVERY == 0:

@@ -31,8 +31,8 @@ from gatewayd.journal.store import (
     Told,
 )
 
-ORDERS_LOOKED_AT: Final = 64
-"""Far more calls than are out at once where a world is in memory."""
+ORDERS_LOOKED_AT: Final = 32
+"""More calls than are out at once where a journal is in memory."""
 
 
 class Fault(Enum):
@@ -114,8 +114,10 @@ class MemoryStore:
         for row in searches.rows:
             self._search[row.number] = row
         self.invoices.put_payments(searches.rows)
-        kept_out = {a.number for a, held in zip(appends, results, strict=True) if held is not None}
-        self.invoices.put(row for row in searches.invoices if row.number not in kept_out)
+        if searches.invoices:
+            held_out = zip(appends, results, strict=True)
+            kept_out = {append.number for append, held in held_out if held is not None}
+            self.invoices.put(row for row in searches.invoices if row.number not in kept_out)
         for changes in searches.posting:
             self._post(changes)
         for seen in searches.receipts:

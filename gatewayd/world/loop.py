@@ -178,11 +178,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _jump(self) -> None:
         """To the next timer; all that are due then become ready in the order in which they were set."""
         timers, pop, soon = self._timers, heapq.heappop, self._soon
-        while timers and timers[0][2].is_off:
-            pop(timers)
-        if not timers:
-            raise Stuck("nothing is ready and no timer is set")
-        self.now = now = max(self.now, timers[0][0])
+        while True:
+            if not timers:
+                raise Stuck("nothing is ready and no timer is set")
+            when, _, step = pop(timers)
+            if not step.is_off:
+                break
+        soon.append(step)
+        self.now = now = max(self.now, when)
         while timers and timers[0][0] <= now:
             step = pop(timers)[2]
             if not step.is_off:

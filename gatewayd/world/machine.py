@@ -105,27 +105,28 @@ class Log:
 
 
 class Replays:
-    """What events made when they were last replayed: the same rows make the same again, for replaying is pure.
+    """What events made when they were replayed before: the same rows make the same again, for replaying is pure.
 
-    Processes come and go in a world, and shops and browsers ask for what has ended long ago; a row that was read once
-    is not understood anew each time. The oracle replays for itself.
+    Processes come and go in a world, and shops, browsers and receivers ask for what has ended long ago, or how it was
+    then; a row that was read once is not understood anew each time. The oracle replays for itself.
     """
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[list[Row], Payment]] = {}
+        self._known: dict[int, tuple[list[Row], list[Payment]]] = {}
+        """The rows that were read, and the payment after each."""
 
     def __call__(self, number: int, rows: Iterable[Row]) -> Payment | None:
         """See `journal.replay`."""
         rows = list(rows)
-        payment, done = None, 0
-        known = self._known.get(number)
-        if known is not None and rows[: len(known[0])] == known[0]:
-            payment, done = known[1], len(known[0])
-        for row in rows[done:]:
-            payment = replay_one(payment, number, row)
-        if payment is not None:
-            self._known[number] = rows, payment
-        return payment
+        read, made = self._known.get(number, ([], []))
+        if rows[: len(read)] != read[: len(rows)]:
+            read, made = [], []
+        if len(rows) > len(read):
+            made = made.copy()
+            for row in rows[len(read) :]:
+                made.append(replay_one(made[-1] if made else None, number, row))
+            self._known[number] = rows, made
+        return made[len(rows) - 1] if rows else None
 
 
 class Machine:
@@ -155,8 +156,6 @@ class Machine:
         self._configure = configure
         self.store = MemoryStore()
         self.replays = Replays()
-        self.told = Replays()
-        """Of what receivers are told, which comes in order as well."""
         self.receivers = receivers
         self.life: Life | None = None
         self.death: str | None = None
@@ -273,7 +272,7 @@ class Life:
                 settings=engine.service.webhooks,
                 notices=MemoryReader(machine.store).notices,
                 read_rows=self._read_rows,
-                render=partial(telling, machine.told),
+                render=partial(telling, machine.replays),
                 sender=machine.receivers,
                 pump=engine.pump,
                 now_ms=engine.deadlines.now_ms,

@@ -24,15 +24,19 @@ def kept(text: str) -> dict[str, tuple[str, ...]]:
     return {found[1]: found.groups()[1:] for found in KEPT.finditer(text)}
 
 
+async def played(*, seconds: float) -> str:
+    """What a demo of this length prints; its books agree."""
+    file = io.StringIO()
+    assert await run_demo(seconds=seconds, ports=ANY_PORTS, console=Console(file=file))
+    return file.getvalue()
+
+
 @pytest.mark.slow
 async def test_all_six_gateways_are_used_an_outage_is_seen_and_the_books_agree() -> None:
-    for seconds in (5.0, 60.0):  # a busy machine may serve too few customers in the first
-        file = io.StringIO()
-        assert await run_demo(seconds=seconds, ports=ANY_PORTS, console=Console(file=file))
-        text = file.getvalue()
-        table = kept(text)
-        if table.keys() >= GATEWAYS:
-            break
+    text = await played(seconds=5.0)
+    if not kept(text).keys() >= GATEWAYS:  # a busy machine may serve too few customers in that
+        text = await played(seconds=60.0)
+    table = kept(text)
     assert GATEWAYS | {"together"} == table.keys()
     for paid, taken, journal, bank in table.values():
         assert (paid, journal) == (taken, bank)

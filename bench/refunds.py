@@ -101,14 +101,14 @@ class Storm:
             where = urlsplit(self._daemon.address)
             connection = Connection(where.hostname or "", where.port or 80)
             for payment, key, amount in due:
-                await self._insist(connection, payment, key, amount)
+                await self.insist(connection, payment, key, amount)
                 if self._rng.random() < 0.1:  # a shop that is not sure asks once more
-                    await self._insist(connection, payment, key, amount)
+                    await self.insist(connection, payment, key, amount)
             connection.close()
 
         await asyncio.gather(*(shop() for _ in range(SHOP_CONNECTIONS)))
 
-    async def _insist(self, connection: Connection, payment: str, key: str, amount: int) -> None:
+    async def insist(self, connection: Connection, payment: str, key: str, amount: int) -> None:
         headers = {
             "Authorization": f"Bearer {KEY}",
             "Content-Type": "application/json",

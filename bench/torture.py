@@ -137,7 +137,7 @@ class Customer:
             "Content-Type": "application/json",
             "Idempotency-Key": order_id,
         }
-        made = await self._insist("POST", "/v1/payments", body, headers)
+        made = await self.insist("POST", "/v1/payments", body, headers)
         if made is None or made.status != 201:
             return f"create {made.status if made else 'gave up'}"
         return await self.walk(json.loads(made.body)["pay_url"])
@@ -150,7 +150,7 @@ class Customer:
             target = f"{parts.path}?{parts.query}" if parts.query else parts.path
             ours = parts.netloc in {"", self._host}
             form = {"Content-Type": "application/x-www-form-urlencoded"} if step.body else {}
-            answer = await self._insist(step.method, target, step.body, form, ours=ours)
+            answer = await self.insist(step.method, target, step.body, form, ours=ours)
             if answer is None:
                 return "gave up"
             if answer.location.startswith(SHOP):
@@ -164,7 +164,7 @@ class Customer:
             step = found
         return "lost its way"
 
-    async def _insist(
+    async def insist(
         self, method: str, target: str, body: bytes, headers: dict[str, str], *, ours: bool = True
     ) -> Answer | None:
         """The answer, after as many tries as a patient person makes."""

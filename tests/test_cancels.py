@@ -11,7 +11,7 @@ from gatewayd.core.secret import Secret
 from gatewayd.core.settings import Scope, ShopKey
 from gatewayd.core.status import Status, needs_review
 from gatewayd.core.terms import Lost, Operation
-from gatewayd.engine.views import Back
+from gatewayd.engine.views import GoesBack
 from gatewayd.simulator.bank import State
 from tests.shop import Sent, Shop, on_virtual_time
 from tests.stage import DRIVERS
@@ -47,7 +47,7 @@ async def test_before_anybody_paid_it_closes_and_a_later_payer_gets_his_money_ba
         await shop.engine.cashier.cancel(number)
         assert Status.CANCELLED is shop.status(number)
         view = await shop.come_back(shop.go(handover))
-        assert isinstance(view, Back)
+        assert isinstance(view, GoesBack)
         await shop.wait(5 * HOUR)
         assert Status.CANCELLED is shop.status(number)
         assert shop.session(number).state in {State.AUTO_REVERSED, State.REVERSED}

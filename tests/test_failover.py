@@ -8,7 +8,7 @@ import pytest
 from gatewayd.core.states import State
 from gatewayd.core.status import Money, Status, money_of, returns_by_ms
 from gatewayd.core.terms import Operation
-from gatewayd.engine.views import Back, Choice, HandOver, Offer, Wait
+from gatewayd.engine.views import Back, Choice, GoesBack, HandOver, Offer, Wait
 from gatewayd.gateways.contract import Driver
 from gatewayd.simulator.faults import Kind
 from gatewayd.simulator.payers import Outcome
@@ -48,7 +48,7 @@ async def test_of_two_attempts_that_are_both_paid_the_first_to_come_back_is_kept
         late = shop.go(first)
         assert isinstance(await shop.come_back(shop.go(second)), Back)
         assert Status.PAID is shop.status(number)
-        assert isinstance(await shop.come_back(late), Back)
+        assert isinstance(await shop.come_back(late), GoesBack)
         await shop.wait(3 * HOUR)
         payment = shop.payment(number)
         assert payment.kept is not None
@@ -303,7 +303,7 @@ async def test_a_return_of_the_first_while_the_payer_is_at_the_second_bank_is_pa
         await shop.come_back(shop.go(first))
         assert Status.PAID is shop.status(number)
         view = await shop.come_back(shop.go(second))
-        assert isinstance(view, Back)
+        assert isinstance(view, GoesBack)
         await shop.wait(3 * HOUR)
         assert Status.PAID is shop.status(number)
         assert shop.session(number, 2).reversed

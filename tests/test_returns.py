@@ -6,7 +6,7 @@ import pytest
 
 from gatewayd.core.status import Money, Status, money_of, returns_by_ms
 from gatewayd.core.terms import Operation
-from gatewayd.engine.views import Back
+from gatewayd.engine.views import Back, GoesBack
 from gatewayd.simulator.bank import State as AtBank
 from gatewayd.simulator.faults import Kind
 from gatewayd.simulator.payers import Outcome
@@ -148,7 +148,7 @@ async def test_a_return_after_the_payment_is_over_is_never_kept(driver: str) -> 
         handover = await shop.arrive(number)
         await shop.engine.cashier.cancel(number)
         view = await shop.come_back(shop.go(handover))
-        assert isinstance(view, Back)
+        assert isinstance(view, GoesBack)
         assert Status.CANCELLED is shop.status(number)
         await shop.wait(3 * HOUR)
         assert Status.CANCELLED is shop.status(number)
@@ -166,7 +166,7 @@ async def test_a_browser_that_comes_back_hours_after_the_expiry_asks_no_bank(dri
         back = shop.go(await shop.arrive(number))
         await shop.wait(3 * HOUR)
         assert Status.EXPIRED is shop.status(number)
-        assert isinstance(await shop.come_back(back), Back)
+        assert isinstance(await shop.come_back(back), GoesBack)
         await shop.wait(HOUR)
         assert Status.EXPIRED is shop.status(number)
         assert 0 == shop.calls(Operation.VERIFY)

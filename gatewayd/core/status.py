@@ -140,6 +140,14 @@ def money_of(payment: Payment) -> Money:
     return next((money for money in Money if money in found), Money.NONE)
 
 
+def is_in_vain(payment: Payment, attempt: Attempt) -> bool:
+    """Whether money that a payer may have paid by this attempt is not kept: it came too late, or twice."""
+    kept = payment.kept
+    late = kept is None and payment.closed is not None and payment.captured_ms is None
+    twice = kept is not None and kept.number != attempt.number
+    return (late or twice) and money_of_attempt(attempt) is not Money.NONE
+
+
 def returns_by_ms(payment: Payment) -> int | None:
     """By when money that was taken and not kept is back, wall clock in milliseconds; None where none is missing."""
     if payment.kept is not None:

@@ -19,7 +19,7 @@ from gatewayd.core.money import Currency
 from gatewayd.core.payment import Attempt, Payment, allows, apply, attempt_of
 from gatewayd.core.settings import EngineSettings
 from gatewayd.core.states import State
-from gatewayd.core.status import FINAL, Status, is_claimed, status_of
+from gatewayd.core.status import FINAL, Status, is_claimed, is_in_vain, status_of
 from gatewayd.core.terms import Ask, Capture, Split
 from gatewayd.core.values import changed, quick
 from gatewayd.engine.acting import Acting
@@ -35,6 +35,7 @@ from gatewayd.engine.tending import Tending
 from gatewayd.engine.views import (
     Back,
     Choice,
+    GoesBack,
     HandOver,
     NoGateway,
     Nothing,
@@ -241,6 +242,10 @@ class Cashier:
             view = await self._look(number)
             if view is None or isinstance(view, Wait):
                 view = Back(self._records.get(number))
+            payment = self._records.get(number)
+            in_vain = is_in_vain(payment, attempt_of(payment, attempt))
+            if in_vain and isinstance(view, Back) and not _is_of_a_face(payment):
+                view = GoesBack(payment, attempt)
             return await self._shown(number, view)
 
     # --- what the customer is shown

@@ -24,6 +24,14 @@ class Back:
 
 
 @dataclass(frozen=True, slots=True)
+class GoesBack:
+    """What may have been paid by the attempt that the customer comes back from is not kept: say so, then back."""
+
+    payment: Payment
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """The last try failed: back to the shop, or another try."""
 
@@ -61,4 +69,4 @@ class Nothing:
     """There is no such payment or attempt."""
 
 
-View = HandOver | Back | Offer | Choice | Wait | NoGateway | Nothing
+View = HandOver | Back | GoesBack | Offer | Choice | Wait | NoGateway | Nothing

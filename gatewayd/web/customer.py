@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from gatewayd.core.payment import Attempt, Payment
+from gatewayd.core.payment import Attempt, Payment, attempt_of
 from gatewayd.engine.views import (
     Back,
     Choice,
+    GoesBack,
     HandOver,
     NoGateway,
     Nothing,
@@ -186,6 +187,8 @@ def show(request: Request, view: View) -> Answered:
     # The pages' own forms stay on the host that the customer is on.
     common["pay_url"] = f"/pay/{engine.links.pay_id(payment.number)}"
     match view:
+        case GoesBack(attempt=number):
+            return page("over", state=attempt_of(payment, number).state, **common)
         case Offer(another=another):
             return page("offer", another=another, **common)
         case Choice(another=another):

@@ -31,6 +31,16 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
             "این پرداخت به نتیجه نرسید. می‌توانید به فروشگاه برگردید یا با درگاه دیگری دوباره پرداخت کنید."
         ),
         "money_back": "اگر مبلغی از حساب شما کم شده باشد، حداکثر تا ۷۲ ساعت به حسابتان برمی‌گردد.",
+        "over": "این پرداخت پیش‌تر پایان یافته بود",
+        "over_text": (
+            "پیش از آنکه از بانک برگردید، مهلت این پرداخت تمام یا پرداخت لغو شده بود؛ سفارش شما با آن پرداخت نشده"
+            " است."
+        ),
+        "over_paid": "سفارش شما با پرداخت دیگری پرداخت شده است. مبلغ این پرداخت نزد فروشگاه نمی‌ماند.",
+        "over_review": (
+            "اگر مبلغی از حساب شما کم شده باشد، برگشت آن را همکاران ما بررسی می‌کنند. لطفاً دوباره پرداخت نکنید و"
+            " در صورت نیاز با پشتیبانی فروشگاه تماس بگیرید."
+        ),
         "back_to_shop": "بازگشت به فروشگاه",
         "try_another": "پرداخت با درگاه دیگر",
         "choice": "پرداخت شما ناتمام است",
@@ -125,6 +135,15 @@ TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
         ),
         "money_back": (
             "If money has left your account, it will be back there within 72 hours at most."
+        ),
+        "over": "This payment was over already",
+        "over_text": (
+            "Its time was up, or it was cancelled, before you came back from the bank; your order is not paid by it."
+        ),
+        "over_paid": "Your order is paid by another payment. What you paid this time does not stay with the shop.",
+        "over_review": (
+            "If money has left your account, a person looks into giving it back. Please do not pay again, and ask"
+            " the shop's support if you need to."
         ),
         "back_to_shop": "Back to the shop",
         "try_another": "Pay through another gateway",

@@ -18,6 +18,7 @@ from gatewayd.engine.refunding import Wanted
 from gatewayd.engine.views import (
     Back,
     Choice,
+    GoesBack,
     HandOver,
     NoGateway,
     Nothing,
@@ -223,7 +224,7 @@ class Person:
                         return
                     await self._sleep(1.0, 60.0)
                     view = await self._page(number, lambda engine: engine.cashier.arrive(number))
-                case Back() | Nothing() | None:
+                case Back() | GoesBack() | Nothing() | None:
                     return
 
     async def _chosen(self, number: int, view: Offer | Choice) -> View | None:

@@ -11,7 +11,7 @@ from gatewayd.engine.views import NoGateway, View
 from gatewayd.journal.store import Holder, StoreError
 from gatewayd.world.accounts import reckon
 from gatewayd.world.history import History
-from gatewayd.world.machine import Down
+from gatewayd.world.machine import LOOK_EVERY_SECONDS, Down
 from tests.story_stage import AMOUNT, Story, told
 
 
@@ -194,7 +194,7 @@ def test_held_money_is_found_though_a_wrong_clock_ended_the_attempt_before_its_p
         number = await story.order("zarinpal", expires=60)
         attempt = await story.handed_over(number)
         story.clock.skew = 3_600.0
-        await story.passes(60.0)
+        await story.passes(2 * LOOK_EVERY_SECONDS)
         assert Status.EXPIRED is story.status(number)
         story.at_bank(attempt)  # and never comes back
         await story.passes(5_400.0)

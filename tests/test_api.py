@@ -295,7 +295,8 @@ async def test_a_cancelled_payment_ends_for_good(web: Web) -> None:
     for _ in range(2):
         answer = await web.call("POST", path, headers={"Idempotency-Key": "c"})
         assert (200, "cancelled") == (answer.status, answer.json["status"])
-    back = await web.come_back(web.play(form))
+    page = await web.come_back(web.play(form))
+    back = await web.submit(page.forms[0])
     assert (303, "cancelled") == (back.status, back.location.query["status"])
 
 

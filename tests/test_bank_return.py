@@ -18,7 +18,7 @@ from gatewayd.web import customer
 from gatewayd.web.returned_fields import FIELD_CHARS_MAX, FIELDS_MAX, read_fields
 from tests.stage import DRIVERS
 from tests.test_pay_pages import is_page
-from tests.web_stage import SECRET, Answer, Web, web_stage
+from tests.web_stage import QUICK, SECRET, Answer, Web, web_stage
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -98,9 +98,10 @@ async def test_looking_at_the_address_brings_nothing(web: Web) -> None:
     is_back(await web.come_back(back), payment, "paid")
 
 
-async def test_the_answer_that_is_still_out_is_processing(web: Web) -> None:
-    payment, back = await at_bank(web, amount=150_103)
-    is_back(await web.come_back(back), payment, "processing")
+async def test_the_answer_that_is_still_out_is_processing() -> None:
+    async with web_stage(engine=QUICK) as web:
+        payment, back = await at_bank(web, amount=150_103)
+        is_back(await web.come_back(back), payment, "processing")
 
 
 # --- what is not genuine
@@ -262,17 +263,18 @@ async def test_a_query_in_any_bytes_is_no_error(web: Web) -> None:
 
 
 async def test_while_nothing_can_be_recorded_the_page_carries_what_the_bank_sent(
-    web: Web, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(customer, "NOT_RECORDED_SECONDS", 0.0)
-    payment, back = await at_bank(web)
-    web.disk.free.clear()
-    page = await web.come_back(back)
-    is_page(page, 503, "پاسخ بانک رسیده است", "دوباره پرداخت نکنید")
-    (form,) = page.forms
-    assert ("post", dict(back.fields)) == (form.method, form.fields)
-    web.disk.free.set()
-    is_back(await web.submit(form), payment, "paid")
+    async with web_stage(engine=QUICK) as web:
+        monkeypatch.setattr(customer, "NOT_RECORDED_SECONDS", 0.0)
+        payment, back = await at_bank(web)
+        web.disk.free.clear()
+        page = await web.come_back(back)
+        is_page(page, 503, "پاسخ بانک رسیده است", "دوباره پرداخت نکنید")
+        (form,) = page.forms
+        assert ("post", dict(back.fields)) == (form.method, form.fields)
+        web.disk.free.set()
+        is_back(await web.submit(form), payment, "paid")
 
 
 async def test_a_bug_does_not_lose_what_the_bank_sent(

@@ -290,7 +290,7 @@ async def test_an_answer_that_was_lost_is_asked_for_again_before_the_shop_is_tol
 async def test_what_is_not_known_is_neither_yes_nor_no_and_the_next_is_the_first(
     web: Web, shop: Zarinpal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gatewayd.web.facade.desk.VERIFY_SECONDS", 0.1)
+    monkeypatch.setattr("gatewayd.web.facade.verifying.VERIFY_SECONDS", 0.1)
     authority = await shop.request()
     await shop.pay(authority)
     web.banks.faults.add(Fault(driver="*", kind=Kind.ERROR500), web.clock.now)
@@ -301,7 +301,7 @@ async def test_what_is_not_known_is_neither_yes_nor_no_and_the_next_is_the_first
         assert "PAID" == await shop.status(authority)
     web.banks.faults.clear()
     web.clock.now += 120
-    monkeypatch.setattr("gatewayd.web.facade.desk.VERIFY_SECONDS", 20.0)
+    monkeypatch.setattr("gatewayd.web.facade.verifying.VERIFY_SECONDS", 20.0)
     assert [100, 101] == [code(await shop.verify(authority)) for _ in range(2)]
 
 

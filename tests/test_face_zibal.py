@@ -214,7 +214,7 @@ async def test_two_verifies_at_once_are_told_100_once(web: Web, shop: Zibal) -> 
 async def test_what_is_not_known_is_neither_yes_nor_no_and_the_next_is_the_first(
     web: Web, shop: Zibal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gatewayd.web.facade.desk.VERIFY_SECONDS", 0.1)
+    monkeypatch.setattr("gatewayd.web.facade.verifying.VERIFY_SECONDS", 0.1)
     track_id = await shop.request()
     await shop.pay(track_id)
     web.banks.faults.add(Fault(driver="*", kind=Kind.HTML), web.clock.now)
@@ -223,7 +223,7 @@ async def test_what_is_not_known_is_neither_yes_nor_no_and_the_next_is_the_first
     assert 2 == await shop.status(track_id)
     web.banks.faults.clear()
     web.clock.now += 120
-    monkeypatch.setattr("gatewayd.web.facade.desk.VERIFY_SECONDS", 20.0)
+    monkeypatch.setattr("gatewayd.web.facade.verifying.VERIFY_SECONDS", 20.0)
     assert [100, 201] == [(await shop.verify(track_id)).json["result"] for _ in range(2)]
 
 
@@ -246,7 +246,7 @@ async def test_a_plugin_that_hung_up_is_told_100_at_its_next_call(web: Web, shop
 async def test_a_daemon_that_takes_over_knows_whose_shop_was_not_told(
     web: Web, shop: Zibal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gatewayd.web.facade.desk.VERIFY_SECONDS", 0.1)
+    monkeypatch.setattr("gatewayd.web.facade.verifying.VERIFY_SECONDS", 0.1)
     waiting, asked = await shop.request(), await shop.request()
     for track_id in (waiting, asked):
         await shop.pay(track_id)

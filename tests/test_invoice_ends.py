@@ -22,7 +22,7 @@ from tests.invoice_stage import (
     press_anyway,
     settled,
 )
-from tests.web_stage import PATIENCE_SECONDS, Web, web_stage
+from tests.web_stage import PATIENCE_SECONDS, QUICK, Web, web_stage
 
 DAY_SECONDS = 86_400
 
@@ -172,7 +172,7 @@ async def test_what_was_paid_and_given_back_is_reversed_and_stays_closed() -> No
 
 
 async def test_an_invoice_that_is_stopped_while_the_bank_is_silent_waits_for_its_word() -> None:
-    async with web_stage(only=["saman"]) as web:
+    async with web_stage(only=["saman"], engine=QUICK) as web:
         made = await bill(web)
         form = await web.hand_over({"pay_url": await begin(web, made)})
         fault = Fault(driver="*", kind=Kind.DROP_REPLY, operation=Operation.VERIFY)

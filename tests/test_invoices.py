@@ -30,6 +30,7 @@ from tests.web_stage import (
     OTHER,
     OTHER_KEY,
     PATIENCE_SECONDS,
+    QUICK,
     Web,
     web_stage,
 )
@@ -279,7 +280,7 @@ async def test_a_second_attempt_that_is_paid_late_goes_back_and_is_not_counted(w
 
 
 async def test_while_a_payment_is_in_doubt_the_invoice_says_so_and_takes_no_other() -> None:
-    async with web_stage(only=["saman"]) as web:
+    async with web_stage(only=["saman"], engine=QUICK) as web:
         made = await bill(web)
         form = await web.hand_over({"pay_url": await begin(web, made)})
         fault = Fault(driver="*", kind=Kind.DROP_REPLY, operation=Operation.VERIFY)

@@ -16,7 +16,7 @@ from gatewayd.core.terms import Operation
 from gatewayd.engine.telling import tell
 from gatewayd.io.metrics import Metrics
 from gatewayd.simulator.faults import Fault, Kind
-from tests.web_stage import KEY, LIVE_KEY, SECRET, Log, Web, web_stage
+from tests.web_stage import KEY, LIVE_KEY, QUICK, SECRET, Log, Web, web_stage
 
 MOBILE = "09121234567"
 EMAIL = "someone@shop.example"
@@ -53,7 +53,7 @@ def leaks(text: str, web: Web) -> list[str]:
 
 @pytest.mark.parametrize("gateway", ["saman", "mellat", "parsian", "sadad", "zarinpal", "zibal"])
 async def test_no_line_of_a_payment_holds_what_must_not_leave(gateway: str) -> None:
-    async with web_stage(only=[gateway]) as web:
+    async with web_stage(only=[gateway], engine=QUICK) as web:
         payer = dict(PAYER)
         if "national_id" not in web.engine.gateways[gateway].traits.payer_checks:
             del payer["national_id"]  # it would bind the payment to others

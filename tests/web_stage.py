@@ -70,7 +70,10 @@ OTHER: Final = ShopSettings(
     return_secret=Secret("another"),
     return_hosts=("other.example",),
 )
+PATIENT: Final = EngineSettings(return_wait_seconds=20.0, ask_before_retry_seconds=20.0)
+"""For who gets his answer: on a busy machine, too."""
 QUICK: Final = EngineSettings(return_wait_seconds=0.2, ask_before_retry_seconds=0.2)
+"""For who waits in vain."""
 
 
 class Log:
@@ -271,7 +274,7 @@ async def web_stage(
     gateways: tuple[GatewaySettings, ...] | None = None,
     only: Sequence[str] = (),
     shops: tuple[ShopSettings, ...] = (DEMO, OTHER),
-    engine: EngineSettings = QUICK,
+    engine: EngineSettings = PATIENT,
     limits: WebSettings = WebSettings(),  # noqa: B008  # frozen
     seed: int = 7,
     banks: Banks | None = None,

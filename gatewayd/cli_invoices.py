@@ -1,13 +1,21 @@
 """The operators' commands about invoices: which are open, and what became of one. Their money is their payments'."""
 
 import re
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import typer
 from rich.table import Table
 
-from gatewayd.cli_operators import EX_REFUSED, JOURNAL, Journal, asked, console, die, whole
+from gatewayd.cli_operators import (
+    EX_REFUSED,
+    JOURNAL,
+    Journal,
+    asked,
+    console,
+    die,
+    print_story,
+    whole,
+)
 
 invoice = typer.Typer(help="Invoices of the running daemon.", no_args_is_help=True)
 InvoiceId = Annotated[
@@ -47,12 +55,7 @@ def show_invoice(invoice_id: InvoiceId, journal: Journal = JOURNAL) -> None:
     )
     if row["payment"]:
         console().print(f"payment: {row['payment']}")
-    table = Table("version", "time (UTC)", "event", "what")
-    for line in found["events"]:
-        at = datetime.fromtimestamp(line["at_ms"] / 1000, UTC)
-        what = "  ".join(f"{name}={value}" for name, value in line["fields"].items())
-        table.add_row(str(line["version"]), f"{at:%Y-%m-%d %H:%M:%S.%f}"[:-3], line["kind"], what)
-    console().print(table)
+    print_story(found["events"])
 
 
 def _paid(row: dict[str, Any]) -> str:

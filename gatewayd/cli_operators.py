@@ -2,7 +2,7 @@
 
 import getpass
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
@@ -82,12 +82,7 @@ def show(number: Number, journal: Journal = JOURNAL) -> None:
         )
     if summary["next"]:
         console().print(f"next: {summary['next']} in {_due(summary)}")
-    table = Table("version", "time (UTC)", "event", "what")
-    for line in found["events"]:
-        at = datetime.fromtimestamp(line["at_ms"] / 1000, UTC)
-        what = "  ".join(f"{name}={value}" for name, value in line["fields"].items())
-        table.add_row(str(line["version"]), f"{at:%Y-%m-%d %H:%M:%S.%f}"[:-3], line["kind"], what)
-    console().print(table)
+    print_story(found["events"])
 
 
 @payment.command()
@@ -277,6 +272,16 @@ def _print_refund(row: dict[str, Any]) -> None:
 def console() -> Console:
     """What is printed to, as wide as it is just now."""
     return Console(highlight=False, markup=False)
+
+
+def print_story(events: Iterable[dict[str, Any]]) -> None:
+    """What happened, event by event."""
+    table = Table("version", "time (UTC)", "event", "what")
+    for line in events:
+        at = datetime.fromtimestamp(line["at_ms"] / 1000, UTC)
+        what = "  ".join(f"{name}={value}" for name, value in line["fields"].items())
+        table.add_row(str(line["version"]), f"{at:%Y-%m-%d %H:%M:%S.%f}"[:-3], line["kind"], what)
+    console().print(table)
 
 
 def whole(title: str) -> Column:

@@ -17,7 +17,7 @@ from gatewayd.core import invoice_events as iv
 from gatewayd.core.money import Currency
 from gatewayd.core.payment import Payment
 from gatewayd.core.states import IllegalTransition
-from gatewayd.core.status import Status
+from gatewayd.core.status import HOLDS_ORDER, Status
 from gatewayd.core.values import changed
 
 ID: Final = "inv_"
@@ -57,6 +57,11 @@ TRANSITIONS: Final[Mapping[InvoiceStatus, frozenset[type[iv.InvoiceEvent]]]] = {
 }
 
 
+def line_amount(quantity: int, unit_price: int, discount: int, tax: int) -> int:
+    """What a row comes to, in the currency of its parts."""
+    return quantity * unit_price - discount + tax
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """A row of an invoice; rial."""
@@ -70,7 +75,7 @@ class Line:
     @property
     def amount(self) -> int:
         """What it comes to."""
-        return self.quantity * self.unit_price - self.discount + self.tax
+        return line_amount(self.quantity, self.unit_price, self.discount, self.tax)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +137,7 @@ class Paid:
 
 
 NOTHING_PAID: Final = Paid()
-LIVE: Final = frozenset({Status.PENDING, Status.PROCESSING, Status.AUTHORIZED})
+LIVE: Final = HOLDS_ORDER - {Status.PAID}
 DOUBTFUL: Final = frozenset({Status.PROCESSING, Status.AUTHORIZED})
 
 

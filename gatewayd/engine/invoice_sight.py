@@ -5,9 +5,7 @@ newer than that. Of others the search columns of their payments are added up; wh
 first, whoever only looks may see them half a second old.
 """
 
-import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -31,8 +29,6 @@ from gatewayd.journal.journal import order_guard
 from gatewayd.journal.store import GuardKind, Holder, Row
 
 FAR_AWAY_MS: Final = 2**62
-SEARCHED_SECONDS: Final = 1.0
-"""How long a list waits for the newest payments."""
 
 
 class Past(InvoiceReader, Protocol):
@@ -90,7 +86,7 @@ class Sight:
             return None
         if invoice.wanted == 1:
             return self.seen(invoice, await self._paid_by_one(invoice))
-        await self.fresh()
+        await self._pump.searched_soon()
         return self.seen(invoice, await self._added_up(invoice))
 
     async def glance(self, number: int) -> Seen | None:
@@ -109,7 +105,7 @@ class Sight:
 
     async def see_all(self, numbers: Sequence[int]) -> list[Seen]:
         """Several, in this order. TooSlow."""
-        await self.fresh()
+        await self._pump.searched_soon()
         rows = await self._past.rows_of(numbers)
         found = [replay_invoice(number, rows.get(number, ())) for number in numbers]
         paid = await self._past.paid_of(numbers)
@@ -133,7 +129,7 @@ class Sight:
         self, number: int, *, before_number: int | None, limit: int
     ) -> tuple[list[Payment], bool]:
         """An invoice's payments, newest first, and whether there are more. TooSlow."""
-        await self.fresh()
+        await self._pump.searched_soon()
         found = await self._past.payments_of(number, before_number=before_number, limit=limit + 1)
         payments = await self._records.look_at(found[:limit], self._past.rows_of)
         return payments, len(found) > limit
@@ -141,12 +137,6 @@ class Sight:
     def seen(self, invoice: Invoice, paid: Paid) -> Seen:
         """The invoice with its public status now."""
         return Seen(invoice, paid, status_of(invoice, paid, self._deadlines.now_ms()))
-
-    async def fresh(self) -> None:
-        """Wait for the newest columns, but not for a disk that is late."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SEARCHED_SECONDS):
-                await self._pump.searched()
 
     async def _paid_by_one(self, invoice: Invoice) -> Paid:
         guard = order_guard(invoice.shop, invoice.order_id, test=invoice.test)

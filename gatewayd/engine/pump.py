@@ -8,6 +8,7 @@ second, and only then by themselves; what became of webhooks does the same. When
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -24,6 +25,8 @@ TURNS_AFTER_MANY: Final = 3
 """Of the loop, between a batch of many and the next: whoever waited goes on in the first, and what others bring in from
 banks and customers then still rides along. Turns get longer with the load, so that batches grow with it: by half at 256
 customers at a time, against one turn."""
+SEARCHED_SECONDS: Final = 1.0
+"""How long a list waits for the payments that its shop made just now."""
 POST_SECONDS: Final = 0.1
 """A delivery that was not written down when the process ends is made again."""
 BATCH_APPENDS_MAX: Final = 4_096
@@ -100,6 +103,12 @@ class Pump:
         self._search_due = True
         self._wake.set()
         await found
+
+    async def searched_soon(self) -> None:
+        """The same for a list: a disk that is late costs it the newest payments, and not the list."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SEARCHED_SECONDS):
+                await self.searched()
 
     def commit_seconds(self) -> float:
         """How long the commit in flight takes so far; 0 while there is none."""

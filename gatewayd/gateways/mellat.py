@@ -17,10 +17,11 @@ Quirks of the wire that this file obeys:
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from typing import ClassVar, Final
 
 from gatewayd.core.secret import Secret
+from gatewayd.core.tehran import TEHRAN
 from gatewayd.core.terms import (
     AddressedBy,
     Ask,
@@ -56,8 +57,6 @@ from gatewayd.gateways.wire import (
 )
 
 NAMESPACE: Final = "http://interfaces.core.sw.bps.com/"
-TEHRAN: Final = timezone(timedelta(hours=3, minutes=30))
-"""Iran has had no summer time since 2022."""
 REFERENCE_MAX: Final = 2**63 - 1
 """The wire's long; a larger number from a browser would only provoke a fault."""
 ADDITIONAL_DATA_CHARS_MAX: Final = 1000

@@ -19,10 +19,11 @@ What the wire does, against what one would expect:
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from gatewayd.core.secret import Secret
+from gatewayd.core.tehran import TEHRAN
 from gatewayd.core.terms import (
     AddressedBy,
     Ask,
@@ -51,9 +52,6 @@ from gatewayd.gateways.wire import (
     text_or_none,
     to_int,
 )
-
-TEHRAN: Final = timezone(timedelta(hours=3, minutes=30))
-"""Iran has had no summer time since 2022."""
 
 _OUR_FAULT: Final = "1000 1001 1011 1017 1026 1036 1040 1055 1072 1101 1103"
 _MERCHANT_CONFIG: Final = (

@@ -5,11 +5,12 @@ for one. Both can be built anew from the events.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import astuple
 from typing import Any, Final
 
-from gatewayd.core.invoices import Paid
+from gatewayd.core.invoices import DOUBTFUL, LIVE, Paid
+from gatewayd.core.status import HOLDS_ORDER, Status
 from gatewayd.journal.store import InvoiceColumns, Search
 
 TABLES: Final = """
@@ -36,6 +37,13 @@ CREATE TABLE invoice_payments (
 CREATE INDEX invoice_payments_by_status ON invoice_payments (invoice, status);
 """
 
+
+def _any_of(statuses: Collection[Status]) -> str:
+    names = ", ".join([f"'{each}'" for each in sorted(statuses)])
+    return f"status IN ({names})"
+
+
+_IS_PAID: Final = f"status = '{Status.PAID}'"
 UPSERT_INVOICE: Final = (
     "INSERT OR REPLACE INTO invoices"
     " (number, shop, order_id, status, wanted, look_ms, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -58,18 +66,17 @@ PAYMENTS_OF: Final = (
     " ORDER BY number DESC LIMIT ?"
 )
 OPEN_OF: Final = (
-    "SELECT count(*) FROM invoice_payments INDEXED BY invoice_payments_by_status"
-    " WHERE invoice = ? AND status IN ('pending', 'processing', 'authorized')"
+    "SELECT count(*) FROM invoice_payments INDEXED BY invoice_payments_by_status"  # noqa: S608 - our own words
+    f" WHERE invoice = ? AND {_any_of(LIVE)}"
 )
 ORDERS_TAKEN: Final = (
-    "SELECT s.order_id FROM invoice_payments p CROSS JOIN search s ON s.number = p.number"
-    " WHERE p.invoice = ? AND p.status IN ('pending', 'processing', 'authorized', 'paid')"
+    "SELECT s.order_id FROM invoice_payments p CROSS JOIN search s ON s.number = p.number"  # noqa: S608 - our own words
+    f" WHERE p.invoice = ? AND p.{_any_of(HOLDS_ORDER)}"
 )
 PAID_OF: Final = (
-    "SELECT invoice, sum(status = 'paid'), sum(CASE WHEN status = 'paid' THEN amount ELSE 0 END),"
-    " sum(status IN ('pending', 'processing', 'authorized')),"
-    " sum(status IN ('processing', 'authorized')),"
-    " max(CASE WHEN status IN ('pending', 'processing', 'authorized', 'paid') THEN number END)"
+    f"SELECT invoice, sum({_IS_PAID}), sum(CASE WHEN {_IS_PAID} THEN amount ELSE 0 END),"  # noqa: S608 - our own words
+    f" sum({_any_of(LIVE)}), sum({_any_of(DOUBTFUL)}),"
+    f" max(CASE WHEN {_any_of(HOLDS_ORDER)} THEN number END)"
     " FROM invoice_payments WHERE invoice IN (SELECT value FROM json_each(?)) GROUP BY invoice"
 )
 

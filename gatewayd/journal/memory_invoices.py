@@ -3,10 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from gatewayd.core.invoices import DOUBTFUL, LIVE, InvoiceStatus, Paid
-from gatewayd.core.status import Status
+from gatewayd.core.status import HOLDS_ORDER, Status
 from gatewayd.journal.store import InvoiceColumns, Search
-
-HOLDING = LIVE | {Status.PAID}
 
 
 class Shelf:
@@ -70,7 +68,7 @@ class Shelf:
     def orders_taken(self, invoice: int) -> set[str]:
         """See `InvoiceReader.orders_taken`."""
         rows = self._payments.get(invoice, {}).values()
-        return {row.order_id for row in rows if row.status in HOLDING}
+        return {row.order_id for row in rows if row.status in HOLDS_ORDER}
 
     def to_look_at(self, now_ms: int, after: tuple[int, int], limit: int) -> list[tuple[int, int]]:
         """See `InvoiceReader.invoices_to_look_at`."""
@@ -99,5 +97,5 @@ def _paid(rows: Iterable[Search]) -> Paid:
         amount=sum(row.amount for row in paid),
         live=sum(row.status in LIVE for row in rows),
         doubtful=sum(row.status in DOUBTFUL for row in rows),
-        latest=max((row.number for row in rows if row.status in HOLDING), default=None),
+        latest=max((row.number for row in rows if row.status in HOLDS_ORDER), default=None),
     )

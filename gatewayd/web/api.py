@@ -1,13 +1,12 @@
 """The shop's API, version 1: handlers that read a request, ask the engine, and render its answer."""
 
-import asyncio
 import re
-from contextlib import suppress
 from typing import Any, Final
 
 import orjson
 from aiohttp import web
 
+from gatewayd.core.invoices import Invoice
 from gatewayd.core.money import from_rial
 from gatewayd.core.needs import Needs, needs_of, payer_of
 from gatewayd.core.payment import Payment
@@ -25,7 +24,7 @@ from gatewayd.web.answers import Answer, Answered, Head, responded
 from gatewayd.web.asked import Request
 from gatewayd.web.bodies import read_object, read_payment
 from gatewayd.web.events import list_events, replay_events, resend_event
-from gatewayd.web.lists import read_limit
+from gatewayd.web.lists import read_limit, too_slow
 from gatewayd.web.once import guard_of, once, required
 from gatewayd.web.ports import ADMISSION, ENGINE, PAST, SERVICE, SHOPS, TALLY, WHY_NOT
 from gatewayd.web.problems import FieldError, Problem, invalid, invalid_fields, refuse_others
@@ -35,9 +34,6 @@ from gatewayd.web.shops import Caller
 from gatewayd.web.times import read_time
 from gatewayd.web.welcome import welcome
 
-SEARCHED_SECONDS: Final = 1.0
-"""How long a list waits for the payments that its shop made just now."""
-RETRY_AFTER_SECONDS: Final = 5
 _CREATED: Final = Head(201, {"Content-Type": "application/json", "Cache-Control": "no-store"})
 CANCELLED: Final = "cancelled"
 """The reason of a refund that a cancel has led to."""
@@ -57,23 +53,11 @@ async def create_payment(request: Request) -> Answered:
     known = frozenset(caller.shop.gateways or engine.gateways)
     guard = guard_of(request, caller, "create", document)
 
-    async def first() -> Holder | None:
-        """What was made with this key when it was right and there was room: it is shown all the same."""
-        return await app[PAST].holder(guard.kind, guard.key) if guard else None
-
     async def act() -> Payment | Holder:
-        try:
-            draft = read_payment(document, caller, service.payments, known)
-            _check_eligible(request, draft)
-        except Problem:
-            if (holder := await first()) is None:
-                raise
-            return holder
+        draft = read_payment(document, caller, service.payments, known)
+        _check_eligible(request, draft)
         pause_seconds = app[RATES].take(caller.shop)
         if pause_seconds is not None:
-            if (holder := await first()) is not None:
-                return holder
-            app[TALLY].refused("shop's limit")
             detail = "This shop may not make so many payments in a minute."
             raise Problem(429, "too_many_payments", detail, retry_after_seconds=pause_seconds)
         made = await engine.cashier.create(draft, guard)
@@ -96,9 +80,14 @@ async def create_payment(request: Request) -> Answered:
         made = await act()
         return made if isinstance(made, Holder) else again(made)
 
-    if guard is not None:
-        return await once(request, guard, act_once, again, look_first=False)
-    made = await act()
+    try:
+        if guard is not None:
+            return await once(request, guard, act_once, again, look_first=False)
+        made = await act()
+    except Problem as problem:
+        if problem.code == "too_many_payments":
+            app[TALLY].refused("shop's limit")
+        raise
     assert not isinstance(made, Holder), "there was no key that somebody could hold"
     return shown(made)
 
@@ -254,9 +243,7 @@ async def list_payments(request: Request) -> web.Response:
     refuse_others(query, _FILTERS, "filter")
     limit = read_limit(query.get("limit"))
     after = query.get("starting_after")
-    with suppress(TimeoutError):  # a disk that is late costs a fresh row, not the list
-        async with asyncio.timeout(SEARCHED_SECONDS):
-            await request.app[ENGINE].pump.searched()
+    await request.app[ENGINE].pump.searched_soon()
     try:
         numbers = await request.app[PAST].find(
             side(caller.shop.name, test=caller.test),
@@ -269,8 +256,7 @@ async def list_payments(request: Request) -> web.Response:
             limit=limit + 1,
         )
     except TooSlow:
-        detail = "This takes too long to find; narrow it by order_id or by created_from."
-        raise Problem(503, "too_slow", detail, retry_after_seconds=RETRY_AFTER_SECONDS) from None
+        raise too_slow() from None
     engine = request.app[ENGINE]
     found = await engine.records.look_at(numbers[:limit], request.app[PAST].rows_of)
     data = [payment_object(payment, engine.links) for payment in found]
@@ -329,9 +315,9 @@ async def own_payment(request: Request, caller: Caller) -> Payment:
     return payment
 
 
-def owns(caller: Caller, payment: Payment) -> bool:
-    """Whether this shop's keys of this kind see the payment."""
-    return payment.shop == caller.shop.name and payment.test is caller.test
+def owns(caller: Caller, made: Payment | Invoice) -> bool:
+    """Whether this shop's keys of this kind see what was made."""
+    return made.shop == caller.shop.name and made.test is caller.test
 
 
 def _status(text: str | None) -> str | None:

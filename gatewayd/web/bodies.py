@@ -267,15 +267,6 @@ def read_payment(
     except ValidationError as error:
         raise complaints(error) from None
     currency = Currency(body.currency)
-    private: dict[str, Any] = {}
-    if body.payer is not None:
-        private["payer"] = {
-            name: value for name in PAYER_FIELDS if (value := getattr(body.payer, name))
-        }
-    if body.description:
-        private["description"] = body.description
-    if body.metadata:
-        private["metadata"] = body.metadata
     assert body.expires_in is not None, "its default was filled in"
     return Draft(
         shop=caller.shop.name,
@@ -293,8 +284,22 @@ def read_payment(
             Split(iban=each.iban, amount=to_rial(each.amount, currency)) for each in body.splits
         ),
         capture=Capture(body.capture),
-        private=private,
+        private=private_parts(body.payer, body.description, body.metadata),
     )
+
+
+def private_parts(
+    payer: PayerBody | None, description: str | None, metadata: dict[str, Any] | None
+) -> dict[str, Any]:
+    """What is kept beside the journal's chain, as far as given."""
+    private: dict[str, Any] = {}
+    if payer is not None:
+        private["payer"] = {name: value for name in PAYER_FIELDS if (value := getattr(payer, name))}
+    if description:
+        private["description"] = description
+    if metadata:
+        private["metadata"] = metadata
+    return private
 
 
 def complaints(error: ValidationError) -> Problem:

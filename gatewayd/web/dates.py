@@ -4,15 +4,14 @@ A due date ends at midnight, which belongs to the next day in every calendar; pe
 what they read.
 """
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from persiantools.jdatetime import JalaliDate
 
+from gatewayd.core.tehran import TEHRAN
 from gatewayd.web.texts import digits
 
-TEHRAN: Final = timezone(timedelta(hours=3, minutes=30))
-"""Without summer time since 2022."""
 _PERSIAN_MONTHS: Final = (
     "فروردین",
     "اردیبهشت",

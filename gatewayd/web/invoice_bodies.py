@@ -11,12 +11,12 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, ValidationInfo
 from pydantic.dataclasses import dataclass
 
-from gatewayd.core.invoices import ORDER_CHARS_MAX
+from gatewayd.core.invoices import ORDER_CHARS_MAX, line_amount
 from gatewayd.core.money import Currency, to_rial
 from gatewayd.core.settings import InvoiceSettings, PaymentSettings
+from gatewayd.core.tehran import TEHRAN
 from gatewayd.engine.invoicing import InvoiceDraft
 from gatewayd.web.bodies import (
-    PAYER_FIELDS,
     Amount,
     Int,
     Metadata,
@@ -28,10 +28,10 @@ from gatewayd.web.bodies import (
     complaints,
     in_range,
     order_number,
+    private_parts,
     return_address,
     usable,
 )
-from gatewayd.web.dates import TEHRAN
 from gatewayd.web.problems import INVALID, FieldError, invalid_fields
 from gatewayd.web.shops import Caller
 
@@ -77,7 +77,7 @@ class LineBody:
     @property
     def amount(self) -> int:
         """What it comes to."""
-        return self.quantity * self.unit_price - self.discount + self.tax
+        return line_amount(self.quantity, self.unit_price, self.discount, self.tax)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CLOSED)
@@ -196,7 +196,7 @@ def _until(text: str | None, name: str, errors: list[FieldError]) -> int | None:
 
 
 def _private(body: InvoiceBody, currency: Currency) -> dict[str, Any]:
-    private: dict[str, Any] = {}
+    private = private_parts(body.payer, body.description, body.metadata)
     if body.lines:
         private["lines"] = [
             {
@@ -208,12 +208,4 @@ def _private(body: InvoiceBody, currency: Currency) -> dict[str, Any]:
             }
             for line in body.lines
         ]
-    if body.payer is not None:
-        private["payer"] = {
-            name: value for name in PAYER_FIELDS if (value := getattr(body.payer, name))
-        }
-    if body.description:
-        private["description"] = body.description
-    if body.metadata:
-        private["metadata"] = body.metadata
     return private

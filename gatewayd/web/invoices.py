@@ -14,10 +14,10 @@ from gatewayd.engine.invoicing import InvoiceDraft
 from gatewayd.journal.invoices import invoice_as_of
 from gatewayd.journal.journal import side
 from gatewayd.journal.store import Holder, TooSlow
-from gatewayd.web.api import RETRY_AFTER_SECONDS, check_eligible, payment_number
+from gatewayd.web.api import check_eligible, owns, payment_number
 from gatewayd.web.bodies import read_object
 from gatewayd.web.invoice_bodies import read_invoice
-from gatewayd.web.lists import read_limit
+from gatewayd.web.lists import read_limit, too_slow
 from gatewayd.web.once import guard_of, once, required
 from gatewayd.web.ports import ENGINE, INVOICING, PAST, SERVICE, SHOPS
 from gatewayd.web.problems import Problem, invalid, refuse_others
@@ -127,7 +127,7 @@ async def list_invoices(request: web.Request) -> web.Response:
         )
         found = await app[INVOICING].sight.see_all(numbers[:limit])
     except TooSlow:
-        raise _too_slow() from None
+        raise too_slow() from None
     data = [_shown(request, each) for each in found]
     more = len(numbers) > limit
     return json_answer({"object": "list", "data": data, "has_more": more, "url": "/v1/invoices"})
@@ -149,7 +149,7 @@ async def list_invoice_payments(request: web.Request) -> web.Response:
             number, before_number=before, limit=limit
         )
     except TooSlow:
-        raise _too_slow() from None
+        raise too_slow() from None
     data = [payment_object(payment, app[ENGINE].links) for payment in found]
     url = f"/v1/invoices/{public_id(number)}/payments"
     return json_answer({"object": "list", "data": data, "has_more": more, "url": url})
@@ -162,12 +162,8 @@ async def own_invoice(request: web.Request, caller: Caller) -> Seen:
     try:
         seen = await sight.see(int(found[1])) if found else None
     except TooSlow:
-        raise _too_slow() from None
-    if (
-        seen is None
-        or seen.invoice.shop != caller.shop.name
-        or seen.invoice.test is not caller.test
-    ):
+        raise too_slow() from None
+    if seen is None or not owns(caller, seen.invoice):
         raise Problem(404, "invoice_not_found", "There is no such invoice.")
     return seen
 
@@ -189,11 +185,6 @@ def _number(text: str) -> int:
     if found is None:
         raise invalid("starting_after", "must be an invoice's id, such as inv_217512345678")
     return int(found[1])
-
-
-def _too_slow() -> Problem:
-    detail = "This takes too long to find; narrow it by order_id or by created_from."
-    return Problem(503, "too_slow", detail, retry_after_seconds=RETRY_AFTER_SECONDS)
 
 
 def routes() -> list[web.RouteDef]:

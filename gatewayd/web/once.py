@@ -112,7 +112,8 @@ async def once(
     `as_it_was` makes what `again` is given from the journal: the payment, or the invoice.
 
     `look_first` asks the journal before `act` is tried, which is needed wherever what was done before would make it
-    refuse; a call that always appends can do without.
+    refuse; a call that always appends can do without, and the journal is asked only if it is refused: what was made
+    when it was right, and there was room, is shown all the same.
     """
     running = request.app[RUNNING]
     same = await running.answer_of_another(guard)
@@ -120,7 +121,13 @@ async def once(
         return _marked(web.Response(status=same.status, body=same.body, headers=same.headers))
     with running.one(guard) as end:
         holder = await request.app[PAST].holder(guard.kind, guard.key) if look_first else None
-        made = holder or await act()
+        try:
+            made = holder or await act()
+        except Problem:
+            holder = None if look_first else await request.app[PAST].holder(guard.kind, guard.key)
+            if holder is None:
+                raise
+            made = holder
         if isinstance(made, Holder):
             made = await _repeated(request, guard, made, again, as_it_was)
         end.set_result(made)

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from aiohttp import web
@@ -18,6 +18,7 @@ from aiohttp import web
 from gatewayd.core.money import Currency, from_rial, to_rial
 from gatewayd.core.payment import Payment
 from gatewayd.core.settings import PaymentSettings, ShopSettings
+from gatewayd.core.tehran import TEHRAN
 from gatewayd.core.terms import Split
 from gatewayd.web.facade.reading import payer_of, text_of, whole_of
 from gatewayd.web.facade.standing import Standing
@@ -31,8 +32,6 @@ WAGES_MAX: Final = 5
 WAGE_MIN: Final = 10_000
 """Rial."""
 WAGES_PERCENT_MAX: Final = 99
-TEHRAN: Final = timezone(timedelta(hours=3, minutes=30))
-"""Without summer time since 2022."""
 
 INVALID: Final = -9
 NO_TERMINAL: Final = -10

@@ -13,10 +13,10 @@ from aiohttp import web
 
 from gatewayd.core.payment import Payment
 from gatewayd.core.settings import PaymentSettings, ShopSettings
+from gatewayd.core.tehran import TEHRAN
 from gatewayd.core.terms import CodeClass, Split
 from gatewayd.web.facade.reading import is_true, payer_of, text_of, whole_of
 from gatewayd.web.facade.standing import Standing
-from gatewayd.web.facade.zarinpal_wire import TEHRAN
 from gatewayd.web.render import json_answer
 from gatewayd.web.shops import checked_return_url
 from gatewayd.web.typed import CARD, IBAN, NATIONAL_ID

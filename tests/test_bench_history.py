@@ -12,6 +12,7 @@ from gatewayd.core.status import status_of
 from gatewayd.io.boot import open_journal
 from gatewayd.io.journal_verify import verify
 from gatewayd.io.sqlite_reader import SqliteReader
+from gatewayd.journal.filters import Filter
 from gatewayd.journal.journal import Journal, replay, side
 
 DEMO = side("demo", test=True)
@@ -22,10 +23,10 @@ async def test_a_made_past_is_whole_and_is_found_by_what_shops_ask_for(tmp_path:
     make_past(path, 40)
     assert () == verify(path).problems
     async with SqliteReader(path) as reader:
-        assert 40 == len(await reader.find(DEMO, limit=100))
-        assert 36 == len(await reader.find(DEMO, status="paid", limit=100))
-        cancelled = await reader.find(DEMO, status="cancelled", limit=100)
-        (one,) = await reader.find(DEMO, order_id="past-17", limit=100)
+        assert 40 == len(await reader.find(Filter(shop=DEMO, limit=100)))
+        assert 36 == len(await reader.find(Filter(shop=DEMO, status="paid", limit=100)))
+        cancelled = await reader.find(Filter(shop=DEMO, status="cancelled", limit=100))
+        (one,) = await reader.find(Filter(shop=DEMO, order_id="past-17", limit=100))
         rows = await reader.rows_of([one, *cancelled, 1])
     assert {one, *cancelled} == set(rows)
     payments = {number: replay(number, events) for number, events in rows.items()}

@@ -21,6 +21,7 @@ from gatewayd.io.boot import (
 from gatewayd.io.filelock import FileLock, Locked
 from gatewayd.io.journal_verify import verify
 from gatewayd.io.sqlite_schema import UnusableStore
+from gatewayd.journal.filters import Filter
 from gatewayd.journal.journal import Journal
 from gatewayd.journal.memory import MemoryStore
 from gatewayd.journal.recovery import last_order, refresh_searches
@@ -182,18 +183,7 @@ def test_search_columns_of_finished_payments_are_brought_up_to_date_too() -> Non
     assert 2_501 == len(store.unsearched())
     refresh_searches(store, journal())
     assert [] == store.unsearched()
-    assert 2_501 == len(
-        store.find(
-            "main",
-            order_id=None,
-            status="expired",
-            gateway=None,
-            created_from_ms=None,
-            created_to_ms=None,
-            before_number=None,
-            limit=MANY,
-        )
-    )
+    assert 2_501 == len(store.find(Filter(shop="main", status="expired", limit=MANY)))
 
 
 # --- what `check` wants to know

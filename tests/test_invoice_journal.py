@@ -15,6 +15,7 @@ from gatewayd.engine.reading import InvoiceReader, MemoryReader
 from gatewayd.io.journal_tools import rebuild_search
 from gatewayd.io.journal_verify import verify
 from gatewayd.io.sqlite_reader import SqliteReader
+from gatewayd.journal.filters import Filter
 from gatewayd.journal.invoices import columns_of, recorded, replay_invoice
 from gatewayd.journal.journal import DamagedJournal, replay
 from gatewayd.journal.memory import MemoryStore
@@ -117,11 +118,13 @@ async def asked(reader: InvoiceReader) -> list[Any]:
         {"created_to_ms": MADE_MS + 2},
         {"order_id": f"o{FIRST}", "status": "open"},
     ]
-    found: list[Any] = [await reader.find_invoices("main", **{"limit": 9} | f) for f in filters]
+    found: list[Any] = [
+        await reader.find_invoices(Filter(shop="main", **{"limit": 9} | f)) for f in filters
+    ]
     late_ms = MADE_MS + 9_000
     first = await reader.invoices_to_look_at(late_ms, (-1, -1), 1)
     found += [
-        await reader.find_invoices("other", limit=9),
+        await reader.find_invoices(Filter(shop="other", limit=9)),
         await reader.paid_of([FIRST, FIRST + 1, FIRST + 4]),
         await reader.payments_of(FIRST + 1, limit=3),
         [await reader.open_of(invoice) for invoice in (FIRST, FIRST + 1, FIRST + 4)],
@@ -191,10 +194,10 @@ async def test_columns_of_what_a_guard_kept_out_are_not_written(
         assert [None, FIRST] == conflicts
         assert [] == store.read(FIRST + 1)
         if isinstance(store, MemoryStore):
-            found = await MemoryReader(store).find_invoices("main", limit=9)
+            found = await MemoryReader(store).find_invoices(Filter(shop="main", limit=9))
         else:
             async with SqliteReader(path) as reader:
-                found = await reader.find_invoices("main", limit=9)
+                found = await reader.find_invoices(Filter(shop="main", limit=9))
         assert [FIRST] == found
 
 

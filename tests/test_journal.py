@@ -8,6 +8,7 @@ from bench.lives import FIRST_MS, created, creation_guards, is_finished, life, s
 from gatewayd.core import events as ev
 from gatewayd.core.payment import Payment
 from gatewayd.core.states import IllegalTransition, State
+from gatewayd.journal.filters import Filter
 from gatewayd.journal.journal import (
     DamagedJournal,
     Journal,
@@ -49,16 +50,7 @@ class Desk:
 
     def found(self, status: str | None) -> list[int]:
         """By the search columns."""
-        return self.store.find(
-            "main",
-            order_id=None,
-            status=status,
-            gateway=None,
-            created_from_ms=None,
-            created_to_ms=None,
-            before_number=None,
-            limit=MANY,
-        )
+        return self.store.find(Filter(shop="main", status=status, limit=MANY))
 
     def verified(self, number: int) -> None:
         """Play a whole life, which ends with kept money."""

@@ -3,10 +3,13 @@
 import asyncio
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gatewayd.io.sqlite_reader import CONNECTIONS, FOUND_MAX, SqliteReader
+from gatewayd.io.sqlite_lists import FOUND_MAX
+from gatewayd.io.sqlite_reader import CONNECTIONS, SqliteReader
+from gatewayd.journal.filters import Filter
 from gatewayd.journal.store import Search, Searches, TooSlow
 from tests.journals import begin, live, opened, sql
 
@@ -57,7 +60,7 @@ async def test_an_answer_has_an_end_whatever_was_asked_for(path: Path) -> None:
     with opened(path) as store:
         store.write([], columns(range(1, FOUND_MAX + 100)))
         async with SqliteReader(path) as reader:
-            assert FOUND_MAX == len(await reader.find(MAIN, limit=10**9))
+            assert FOUND_MAX == len(await reader.find(Filter(shop=MAIN, limit=10**9)))
             assert FOUND_MAX == len(await reader.in_review(10**9))
 
 
@@ -82,7 +85,7 @@ async def test_nothing_can_be_written_through_it(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "index"),
+    ("given", "index"),
     [
         ({}, "search_by_shop"),
         ({"status": "paid"}, "search_by_status"),
@@ -92,7 +95,7 @@ async def test_nothing_can_be_written_through_it(path: Path) -> None:
     ],
 )
 async def test_every_search_goes_by_an_index_and_a_range_of_numbers(
-    path: Path, monkeypatch: pytest.MonkeyPatch, wanted: dict[str, str], index: str
+    path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], index: str
 ) -> None:
     with opened(path):
         async with SqliteReader(path) as reader:
@@ -103,13 +106,10 @@ async def test_every_search_goes_by_an_index_and_a_range_of_numbers(
                 return []
 
             monkeypatch.setattr(reader, "_fetch", explain)
-            await reader.find(
-                MAIN,
-                created_from_ms=10**12,
-                created_to_ms=2 * 10**12,
-                limit=5,
-                **wanted,  # type: ignore[arg-type]
+            wanted = Filter(
+                shop=MAIN, created_from_ms=10**12, created_to_ms=2 * 10**12, limit=5, **given
             )
+            await reader.find(wanted)
         ((query, values),) = asked
         ((*_, plan),) = sql(path, f"EXPLAIN QUERY PLAN {query}", *values)
     assert f"INDEX {index} (" in plan

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -13,6 +13,7 @@ from gatewayd.engine.ids import EPOCH_MS
 from gatewayd.engine.reading import MemoryReader, Reader
 from gatewayd.io.sqlite_reader import SqliteReader
 from gatewayd.io.sqlite_store import SqliteStore
+from gatewayd.journal.filters import Filter
 from gatewayd.journal.memory import MemoryStore
 from gatewayd.journal.store import (
     IDEMPOTENCY_KEPT_MS,
@@ -352,28 +353,36 @@ async def test_what_is_given_narrows_a_search_and_the_newest_come_first(kept: Ke
             )
         ),
     )
-    find = kept.reader.find
-    assert [4, 3, 2, 1] == await find("main", limit=9)
-    assert [4, 2, 1] == await find("main", status="paid", limit=9)
-    assert [4, 3, 1] == await find("main", gateway="saman", limit=9)
-    assert [4, 1] == await find("main", gateway="saman", status="paid", limit=9)
-    assert [4, 3] == await find("main", order_id="again", limit=9)
-    assert [3] == await find("main", order_id="again", status="failed", limit=9)
-    assert [5] == await find("other", order_id="again", limit=9)
-    assert [] == await find("nobody", limit=9)
+
+    async def find(shop: str, **more: Any) -> list[int]:
+        return await kept.reader.find(Filter(shop=shop, limit=9, **more))
+
+    assert [4, 3, 2, 1] == await find("main")
+    assert [4, 2, 1] == await find("main", status="paid")
+    assert [4, 3, 1] == await find("main", gateway="saman")
+    assert [4, 1] == await find("main", gateway="saman", status="paid")
+    assert [4, 3] == await find("main", order_id="again")
+    assert [3] == await find("main", order_id="again", status="failed")
+    assert [5] == await find("other", order_id="again")
+    assert [] == await find("nobody")
 
 
 async def test_a_search_is_read_in_pages(kept: Kept) -> None:
     kept.store.write([], Searches(tuple(search(number) for number in range(1, 8))))
-    assert [7, 6, 5] == await kept.reader.find("main", limit=3)
-    assert [4, 3, 2] == await kept.reader.find("main", limit=3, before_number=5)
-    assert [1] == await kept.reader.find("main", limit=3, before_number=2)
+    assert [7, 6, 5] == await kept.reader.find(Filter(shop="main", limit=3))
+    assert [4, 3, 2] == await kept.reader.find(Filter(shop="main", limit=3, before_number=5))
+    assert [1] == await kept.reader.find(Filter(shop="main", limit=3, before_number=2))
 
 
 async def test_a_search_by_time_counts_the_first_instant_in_and_the_last_out(kept: Kept) -> None:
     kept.store.write([], Searches(tuple(search(number) for number in range(1, 8))))
     found = await kept.reader.find(
-        "main", created_from_ms=EPOCH_MS + 3, created_to_ms=EPOCH_MS + 6, limit=9
+        Filter(
+            shop="main",
+            created_from_ms=EPOCH_MS + 3,
+            created_to_ms=EPOCH_MS + 6,
+            limit=9,
+        )
     )
     assert [5, 4, 3] == found
 
@@ -384,7 +393,9 @@ async def test_a_payment_whose_number_ran_ahead_of_the_clock_is_found_by_its_tim
     behind = search(50_000, created_ms=EPOCH_MS + 20_000)
     kept.store.write([], Searches((behind, search(60_000))))
     found = await kept.reader.find(
-        "main", created_from_ms=EPOCH_MS + 20_000, created_to_ms=EPOCH_MS + 20_001, limit=9
+        Filter(
+            shop="main", created_from_ms=EPOCH_MS + 20_000, created_to_ms=EPOCH_MS + 20_001, limit=9
+        )
     )
     assert [50_000] == found
 
@@ -392,8 +403,10 @@ async def test_a_payment_whose_number_ran_ahead_of_the_clock_is_found_by_its_tim
 async def test_search_columns_are_replaced(kept: Kept) -> None:
     kept.store.write([], Searches((search(1),)))
     kept.store.write([], Searches((search(1, status="paid", gateway="zibal", needs_review=True),)))
-    assert [] == await kept.reader.find("main", status="pending", limit=9)
-    assert [1] == await kept.reader.find("main", status="paid", gateway="zibal", limit=9)
+    assert [] == await kept.reader.find(Filter(shop="main", status="pending", limit=9))
+    assert [1] == await kept.reader.find(
+        Filter(shop="main", status="paid", gateway="zibal", limit=9)
+    )
     assert [1] == await kept.reader.in_review(9)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from gatewayd.core.invoices import Paid
+from gatewayd.journal.filters import Filter
 from gatewayd.journal.memory import MemoryStore
 from gatewayd.journal.store import Counts, GuardKind, Holder, Row, Sighting, Sightings, Told
 
@@ -11,18 +12,8 @@ from gatewayd.journal.store import Counts, GuardKind, Holder, Row, Sighting, Sig
 class InvoiceReader(Protocol):
     """What can be read of invoices. Every answer is bounded; TooSlow if it takes too long."""
 
-    async def find_invoices(
-        self,
-        shop: str,
-        *,
-        status: str | None = None,
-        order_id: str | None = None,
-        created_from_ms: int | None = None,
-        created_to_ms: int | None = None,
-        before_number: int | None = None,
-        limit: int,
-    ) -> list[int]:
-        """Invoices of a shop that fit all that is given, newest first, as `Reader.find` has it."""
+    async def find_invoices(self, wanted: Filter) -> list[int]:
+        """Invoices that fit, newest first."""
 
     async def paid_of(self, invoices: Sequence[int]) -> dict[int, Paid]:
         """What has become of the payments of these invoices; those that have none are left out."""
@@ -56,22 +47,8 @@ class Reader(InvoiceReader, Protocol):
     async def rows_of(self, numbers: Sequence[int]) -> dict[int, list[Row]]:
         """The events of several payments, oldest first; those that there are none of are left out."""
 
-    async def find(
-        self,
-        shop: str,
-        *,
-        order_id: str | None = None,
-        status: str | None = None,
-        gateway: str | None = None,
-        created_from_ms: int | None = None,
-        created_to_ms: int | None = None,
-        before_number: int | None = None,
-        limit: int,
-    ) -> list[int]:
-        """Payments of a shop that fit all that is given, newest first, at most `limit`.
-
-        `created_from_ms` counts in, `created_to_ms` does not. `before_number` is where the page before ended.
-        """
+    async def find(self, wanted: Filter) -> list[int]:
+        """Payments that fit, newest first."""
 
     async def in_review(self, limit: int) -> list[int]:
         """Payments that a person should look at, oldest first, at most `limit`."""
@@ -115,29 +92,9 @@ class MemoryReader:
         """See `Reader.rows_of`."""
         return {number: rows for number in numbers if (rows := self._store.read(number))}
 
-    async def find(
-        self,
-        shop: str,
-        *,
-        order_id: str | None = None,
-        status: str | None = None,
-        gateway: str | None = None,
-        created_from_ms: int | None = None,
-        created_to_ms: int | None = None,
-        before_number: int | None = None,
-        limit: int,
-    ) -> list[int]:
+    async def find(self, wanted: Filter) -> list[int]:
         """See `Reader.find`."""
-        return self._store.find(
-            shop,
-            order_id=order_id,
-            status=status,
-            gateway=gateway,
-            created_from_ms=created_from_ms,
-            created_to_ms=created_to_ms,
-            before_number=before_number,
-            limit=limit,
-        )
+        return self._store.find(wanted)
 
     async def in_review(self, limit: int) -> list[int]:
         """See `Reader.in_review`."""
@@ -169,27 +126,9 @@ class MemoryReader:
 
     # --- invoices
 
-    async def find_invoices(
-        self,
-        shop: str,
-        *,
-        status: str | None = None,
-        order_id: str | None = None,
-        created_from_ms: int | None = None,
-        created_to_ms: int | None = None,
-        before_number: int | None = None,
-        limit: int,
-    ) -> list[int]:
+    async def find_invoices(self, wanted: Filter) -> list[int]:
         """See `InvoiceReader.find_invoices`."""
-        return self._store.invoices.find(
-            shop,
-            status=status,
-            order_id=order_id,
-            created_from_ms=created_from_ms,
-            created_to_ms=created_to_ms,
-            before_number=before_number,
-            limit=limit,
-        )
+        return self._store.invoices.find(wanted)
 
     async def paid_of(self, invoices: Sequence[int]) -> dict[int, Paid]:
         """See `InvoiceReader.paid_of`."""

@@ -5,7 +5,7 @@ for one. Both can be built anew from the events.
 """
 
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import astuple
 from typing import Any, Final
 
@@ -107,39 +107,3 @@ def paid_by_invoice(rows: Iterable[Any]) -> dict[int, Paid]:
         invoice: Paid(payments=payments, amount=amount, live=live, doubtful=doubtful, latest=latest)
         for invoice, payments, amount, live, doubtful, latest in rows
     }
-
-
-def find_query(
-    shop: str,
-    *,
-    status: str | None,
-    order_id: str | None,
-    numbers: tuple[int | None, int | None],
-    created: tuple[int | None, int | None],
-    limit: int,
-) -> tuple[str, Sequence[object]]:
-    """The query that finds invoices, newest first, and its values; of each pair the first counts in."""
-    index = "invoices_of_shop"
-    tests, values = ["shop = ?"], list[object]([shop])
-    for column, wanted, own_index in (
-        ("status", status, "invoices_by_status"),
-        ("order_id", order_id, "invoices_by_order"),
-    ):
-        if wanted is not None:
-            index = own_index
-            tests.append(f"{column} = ?")
-            values.append(wanted)
-    for test, value in (
-        ("number >= ?", numbers[0]),
-        ("number < ?", numbers[1]),
-        ("created_ms >= ?", created[0]),
-        ("created_ms < ?", created[1]),
-    ):
-        if value is not None:
-            tests.append(test)
-            values.append(value)
-    query = (
-        f"SELECT number FROM invoices INDEXED BY {index}"  # noqa: S608 - fixed words only, values are bound
-        f" WHERE {' AND '.join(tests)} ORDER BY number DESC LIMIT ?"
-    )
-    return query, [*values, limit]

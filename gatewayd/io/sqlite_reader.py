@@ -4,8 +4,6 @@ Rules:
 
 * Read-only connections, which never checkpoint; a reading that takes too long is broken off with `TooSlow`, because as
   long as it lasts the write-ahead log cannot be folded back.
-* Payments are found by the search columns' indexes, newest first. Numbers are given in the order of time, so that a
-  range of times is a range of numbers and what lies outside is not looked at.
 """
 
 import asyncio
@@ -21,11 +19,12 @@ import aiosqlite
 import orjson
 
 from gatewayd.core.invoices import Paid
-from gatewayd.engine.ids import number_floor
 from gatewayd.io import sqlite_invoices
 from gatewayd.io import sqlite_receipts as receipts
+from gatewayd.io.sqlite_lists import FOUND_MAX, invoices_query, payments_query
 from gatewayd.io.sqlite_schema import BUSY_SECONDS, address
 from gatewayd.io.sqlite_store import ROWS_OF_ONE, ROWS_OF_SOME, by_payment
+from gatewayd.journal.filters import Filter
 from gatewayd.journal.store import (
     RECEIPTS_COMPARED_MS,
     Counts,
@@ -46,13 +45,9 @@ SECONDS_MAX: Final = 2.0
 """What one reading may take."""
 STEPS_BETWEEN_LOOKS: Final = 20_000
 """Of SQLite's machine, between two looks at the clock: about a millisecond."""
-FOUND_MAX: Final = 1_000
-"""Payments or notices in one answer."""
 OPEN_MAX: Final = 1_000_000
 NUMBER_MAX: Final = 2**62
 """Above every number."""
-AHEAD_MS: Final = 3_600_000
-"""How far numbers may have run ahead of the wall clock that they are made of, after it was set back."""
 CACHE_KIB: Final = 4_096
 
 _HOLDER: Final = "SELECT number, detail, version FROM guards WHERE kind = ? AND key = ?"
@@ -137,48 +132,10 @@ class SqliteReader:
 
     # --- lists
 
-    async def find(
-        self,
-        shop: str,
-        *,
-        order_id: str | None = None,
-        status: str | None = None,
-        gateway: str | None = None,
-        created_from_ms: int | None = None,
-        created_to_ms: int | None = None,
-        before_number: int | None = None,
-        limit: int,
-    ) -> list[int]:
+    async def find(self, wanted: Filter) -> list[int]:
         """See `Reader.find`."""
-        index = "search_by_shop"
-        tests, values = ["shop = ?"], [shop]
-        for column, wanted, own_index in (
-            ("gateway", gateway, "search_by_gateway"),
-            ("status", status, "search_by_status"),
-            ("order_id", order_id, "search_by_order"),
-        ):
-            if wanted is not None:
-                index = own_index  # of several the last, which is the most telling
-                tests.append(f"{column} = ?")
-                values.append(wanted)
-        if status is not None and gateway is not None and order_id is None:
-            index = "search_by_status_and_gateway"  # a rare pair among two million is no scan
-        limits: list[int] = []
-        if created_from_ms is not None:
-            tests += ["number >= ?", "created_ms >= ?"]
-            limits += [number_floor(created_from_ms), created_from_ms]
-        if created_to_ms is not None:
-            tests += ["number < ?", "created_ms < ?"]
-            limits += [number_floor(created_to_ms) + AHEAD_MS, created_to_ms]
-        if before_number is not None:
-            tests.append("number < ?")
-            limits.append(before_number)
-        query = (
-            f"SELECT number FROM search INDEXED BY {index}"  # noqa: S608 - fixed words only, values are bound
-            f" WHERE {' AND '.join(tests)} ORDER BY number DESC LIMIT ?"
-        )
-        found = await self._fetch(query, *values, *limits, min(limit, FOUND_MAX))
-        return [number for (number,) in found]
+        query, values = payments_query(wanted)
+        return [number for (number,) in await self._fetch(query, *values)]
 
     async def in_review(self, limit: int) -> list[int]:
         """See `Reader.in_review`."""
@@ -217,30 +174,9 @@ class SqliteReader:
 
     # --- invoices
 
-    async def find_invoices(
-        self,
-        shop: str,
-        *,
-        status: str | None = None,
-        order_id: str | None = None,
-        created_from_ms: int | None = None,
-        created_to_ms: int | None = None,
-        before_number: int | None = None,
-        limit: int,
-    ) -> list[int]:
+    async def find_invoices(self, wanted: Filter) -> list[int]:
         """See `InvoiceReader.find_invoices`."""
-        lowest = None if created_from_ms is None else number_floor(created_from_ms)
-        above = NUMBER_MAX if before_number is None else before_number
-        if created_to_ms is not None:
-            above = min(above, number_floor(created_to_ms) + AHEAD_MS)
-        query, values = sqlite_invoices.find_query(
-            shop,
-            status=status,
-            order_id=order_id,
-            numbers=(lowest, above),
-            created=(created_from_ms, created_to_ms),
-            limit=min(limit, FOUND_MAX),
-        )
+        query, values = invoices_query(wanted)
         return [number for (number,) in await self._fetch(query, *values)]
 
     async def paid_of(self, invoices: Sequence[int]) -> dict[int, Paid]:

@@ -12,6 +12,7 @@ from typing import Final
 from gatewayd.core.delivery import Changes, Delivery, Standing
 from gatewayd.core.events import Mismatched, StartRequested, Verified
 from gatewayd.journal import codec
+from gatewayd.journal.filters import Filter
 from gatewayd.journal.memory_invoices import Shelf
 from gatewayd.journal.store import (
     IDEMPOTENCY_KEPT_MS,
@@ -225,31 +226,14 @@ class MemoryStore:
 
     # --- reading, as `engine.reading.MemoryReader` gives it on
 
-    def find(
-        self,
-        shop: str,
-        *,
-        order_id: str | None,
-        status: str | None,
-        gateway: str | None,
-        created_from_ms: int | None,
-        created_to_ms: int | None,
-        before_number: int | None,
-        limit: int,
-    ) -> list[int]:
+    def find(self, wanted: Filter) -> list[int]:
         """See `Reader.find`."""
         found = (
             row.number
             for row in self._search.values()
-            if row.shop == shop
-            and (order_id is None or row.order_id == order_id)
-            and (status is None or row.status == status)
-            and (gateway is None or row.gateway == gateway)
-            and (created_from_ms is None or row.created_ms >= created_from_ms)
-            and (created_to_ms is None or row.created_ms < created_to_ms)
-            and (before_number is None or row.number < before_number)
+            if wanted.fits(row) and wanted.gateway in {None, row.gateway}
         )
-        return sorted(found, reverse=True)[:limit]
+        return sorted(found, reverse=True)[: wanted.limit]
 
     def in_review(self, limit: int) -> list[int]:
         """See `Reader.in_review`."""

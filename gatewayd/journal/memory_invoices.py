@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from gatewayd.core.invoices import DOUBTFUL, LIVE, InvoiceStatus, Paid
 from gatewayd.core.status import HOLDS_ORDER, Status
+from gatewayd.journal.filters import Filter
 from gatewayd.journal.store import InvoiceColumns, Search
 
 
@@ -24,29 +25,10 @@ class Shelf:
             if row.invoice:
                 self._payments.setdefault(row.invoice, {})[row.number] = row
 
-    def find(
-        self,
-        shop: str,
-        *,
-        status: str | None,
-        order_id: str | None,
-        created_from_ms: int | None,
-        created_to_ms: int | None,
-        before_number: int | None,
-        limit: int,
-    ) -> list[int]:
+    def find(self, wanted: Filter) -> list[int]:
         """See `InvoiceReader.find_invoices`."""
-        found = (
-            row.number
-            for row in self._invoices.values()
-            if row.shop == shop
-            and (order_id is None or row.order_id == order_id)
-            and (status is None or row.status == status)
-            and (created_from_ms is None or row.created_ms >= created_from_ms)
-            and (created_to_ms is None or row.created_ms < created_to_ms)
-            and (before_number is None or row.number < before_number)
-        )
-        return sorted(found, reverse=True)[:limit]
+        found = (row.number for row in self._invoices.values() if wanted.fits(row))
+        return sorted(found, reverse=True)[: wanted.limit]
 
     def paid_of(self, invoices: Sequence[int]) -> dict[int, Paid]:
         """See `InvoiceReader.paid_of`."""

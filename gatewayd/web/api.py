@@ -17,6 +17,7 @@ from gatewayd.engine.capturing import Verdict
 from gatewayd.engine.cashier import Draft
 from gatewayd.engine.refunding import Made, Wanted
 from gatewayd.engine.telling import public_id
+from gatewayd.journal.filters import Filter
 from gatewayd.journal.journal import replay, side
 from gatewayd.journal.store import GuardKind, Holder, TooSlow
 from gatewayd.web.admission import OVERLOADED
@@ -244,17 +245,18 @@ async def list_payments(request: Request) -> web.Response:
     limit = read_limit(query.get("limit"))
     after = query.get("starting_after")
     await request.app[ENGINE].pump.searched_soon()
+    wanted = Filter(
+        shop=side(caller.shop.name, test=caller.test),
+        order_id=query.get("order_id"),
+        status=_status(query.get("status")),
+        gateway=query.get("gateway"),
+        created_from_ms=read_time(query.get("created_from"), "created_from"),
+        created_to_ms=read_time(query.get("created_to"), "created_to"),
+        before_number=payment_number(after, "starting_after") if after is not None else None,
+        limit=limit + 1,
+    )
     try:
-        numbers = await request.app[PAST].find(
-            side(caller.shop.name, test=caller.test),
-            order_id=query.get("order_id"),
-            status=_status(query.get("status")),
-            gateway=query.get("gateway"),
-            created_from_ms=read_time(query.get("created_from"), "created_from"),
-            created_to_ms=read_time(query.get("created_to"), "created_to"),
-            before_number=payment_number(after, "starting_after") if after is not None else None,
-            limit=limit + 1,
-        )
+        numbers = await request.app[PAST].find(wanted)
     except TooSlow:
         raise too_slow() from None
     engine = request.app[ENGINE]

@@ -11,6 +11,7 @@ from gatewayd.core.settings import Scope
 from gatewayd.core.terms import Capture
 from gatewayd.engine.invoice_sight import Seen
 from gatewayd.engine.invoicing import InvoiceDraft
+from gatewayd.journal.filters import Filter
 from gatewayd.journal.invoices import invoice_as_of
 from gatewayd.journal.journal import side
 from gatewayd.journal.store import Holder, TooSlow
@@ -115,16 +116,17 @@ async def list_invoices(request: web.Request) -> web.Response:
     status = query.get("status")
     if status is not None and status not in KEPT_STATUSES:
         raise invalid("status", f"must be one of {', '.join(KEPT_STATUSES)}")
+    wanted = Filter(
+        shop=side(caller.shop.name, test=caller.test),
+        status=status,
+        order_id=query.get("order_id"),
+        created_from_ms=read_time(query.get("created_from"), "created_from"),
+        created_to_ms=read_time(query.get("created_to"), "created_to"),
+        before_number=None if after is None else _number(after),
+        limit=limit + 1,
+    )
     try:
-        numbers = await app[PAST].find_invoices(
-            side(caller.shop.name, test=caller.test),
-            status=status,
-            order_id=query.get("order_id"),
-            created_from_ms=read_time(query.get("created_from"), "created_from"),
-            created_to_ms=read_time(query.get("created_to"), "created_to"),
-            before_number=None if after is None else _number(after),
-            limit=limit + 1,
-        )
+        numbers = await app[PAST].find_invoices(wanted)
         found = await app[INVOICING].sight.see_all(numbers[:limit])
     except TooSlow:
         raise too_slow() from None

@@ -10,6 +10,7 @@ from gatewayd.core.settings import ServiceSettings
 from gatewayd.engine.engine import Engine
 from gatewayd.engine.invoicing import Invoicing
 from gatewayd.engine.reading import InvoiceReader
+from gatewayd.journal.filters import Filter
 from gatewayd.journal.store import GuardKind, Holder, Row, Told
 from gatewayd.web.admission import Admission
 from gatewayd.web.load import Load
@@ -34,19 +35,8 @@ class Past(InvoiceReader, Protocol):
     async def notices(self, after_seq: int, shop: str | None, limit: int) -> list[Told]:
         """What is to be told, in order, after the one numbered `after_seq`."""
 
-    async def find(
-        self,
-        shop: str,
-        *,
-        order_id: str | None = None,
-        status: str | None = None,
-        gateway: str | None = None,
-        created_from_ms: int | None = None,
-        created_to_ms: int | None = None,
-        before_number: int | None = None,
-        limit: int,
-    ) -> list[int]:
-        """Payments of a shop, newest first."""
+    async def find(self, wanted: Filter) -> list[int]:
+        """Payments that fit, newest first."""
 
 
 class Tally(Protocol):

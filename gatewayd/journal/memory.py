@@ -87,6 +87,14 @@ class MemoryStore:
         """How many have landed."""
         return len(self._batches)
 
+    def written(self) -> Iterator[tuple[Sequence[Append], Searches]]:
+        """All that has landed, batch by batch."""
+        return iter(self._batches)
+
+    def numbers(self) -> list[int]:
+        """Of everything that has events, in the order in which it came."""
+        return list(self._payments)
+
     # --- writing
 
     def write(

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from gatewayd.core.events import Event
 from gatewayd.core.payment import Payment
 from gatewayd.core.settings import ServiceSettings
 from gatewayd.core.terms import Lost, Operation
@@ -20,12 +21,15 @@ from gatewayd.engine.gateway import GatewaySettings
 from gatewayd.engine.outbox import Outbox, Sender, addresses
 from gatewayd.engine.reading import MemoryReader
 from gatewayd.gateways.contract import Call, Reply
+from gatewayd.io.jumps import Jumps
+from gatewayd.journal import codec
 from gatewayd.journal.journal import replay_one
 from gatewayd.journal.memory import MemoryStore
 from gatewayd.journal.recovery import last_order, take_over
-from gatewayd.journal.store import Append, Holder, Row, Searches, StoreError
+from gatewayd.journal.store import OWN_NUMBER, Append, Holder, Row, Searches, StoreError
 from gatewayd.routing.router import RoutingSettings
 from gatewayd.web.facade.verifying import firsts_after
+from gatewayd.world.clockwatch import watch
 from gatewayd.world.history import History
 from gatewayd.world.loop import VirtualLoop
 from gatewayd.world.options import Options
@@ -199,6 +203,13 @@ class Machine:
         """Whether trouble of this chance strikes now."""
         return not self.is_calm and self.dice.random() < chance
 
+    def jump(self, seconds: float) -> None:
+        """The wall clock is set."""
+        self.history.count("clock_jump")
+        self.clock.skew += seconds
+        if self.life is not None:
+            self.life.clock_jumped()
+
     def _pause(self) -> float:
         """How long it takes until the process is up again: seconds, seldom minutes."""
         if self.happens(0.15):
@@ -255,6 +266,8 @@ class Life:
             deadlines=self.engine.deadlines,
             log=Log(machine.history),
         )
+        self._jumps = Jumps(self, machine.clock, Log(machine.history))
+        machine.oracle.clock.begins(machine.clock)
         machine.history.note(0, f"starts with {len(self.engine.journal)} open payments")
         self._begin(self._run())
         self._comparisons = self._begin(self._compare_receipts())
@@ -316,6 +329,19 @@ class Life:
                 await self._comparing.look()
         except StoreError:
             self._machine.history.note(0, "stopped by its disk")
+            self.die()
+
+    def clock_jumped(self) -> None:
+        """It has a watch that will see it."""
+        if not self._dead:
+            self._begin(self._watch_clock())
+
+    async def _watch_clock(self) -> None:
+        machine = self._machine
+        try:
+            await watch(machine.oracle.clock, machine.clock, self._jumps.look, machine.dice)
+        except StoreError:
+            machine.history.note(0, "stopped by its disk")
             self.die()
 
     def _ready(self) -> None:
@@ -394,6 +420,32 @@ class Life:
 
     async def _write(self, batch: Sequence[Append], searches: Searches) -> list[Holder | None]:
         machine = self._machine
+
+        def write() -> list[Holder | None]:
+            results = machine.store.write(batch, searches)
+            machine.oracle.landed(batch, results, machine.clock.true())
+            return results
+
+        results = await self._durably(write)
+        self._commits += 1
+        if self._commits % SCORE_EVERY == 0:
+            self._look_at_scores()
+        return results
+
+    async def note(self, event: Event) -> None:
+        """See `io.jumps.Noting`."""
+        machine = self._machine
+        kind, body, _ = codec.encode(event)
+
+        def write() -> None:
+            machine.store.note(kind, event.at_ms, body)
+            machine.oracle.clock.noted(machine.store.read(OWN_NUMBER))
+
+        await self._durably(write)
+
+    async def _durably(self, write: Callable[[], T]) -> T:
+        """What comes of `write`, unless the disk fails or the process dies over it."""
+        machine = self._machine
         self._may_die("before a write")
         dice, options = machine.dice, machine.options
         slow = machine.happens(options.slow_disk)
@@ -402,18 +454,12 @@ class Life:
             machine.fsync_fails = False
             machine.history.count("fsync_error")
             if dice.random() < 0.5:
-                machine.oracle.landed(
-                    batch, machine.store.write(batch, searches), machine.clock.true()
-                )
+                write()
             raise StoreError("fsync failed")
         self._may_die("in a torn write")  # whose transaction the next start does not find
-        results = machine.store.write(batch, searches)
-        machine.oracle.landed(batch, results, machine.clock.true())
+        result = write()
         self._may_die("after a write")
-        self._commits += 1
-        if self._commits % SCORE_EVERY == 0:
-            self._look_at_scores()
-        return results
+        return result
 
     async def _read_rows(self, number: int) -> list[Row]:
         await self._loop.sleep(self._machine.dice.uniform(0.0001, 0.002))

@@ -99,10 +99,15 @@ class Options:
     """The daemon is stopped in order and started with other settings, perhaps with a gateway retired."""
     clock_jumps_an_hour: float = 1.0
     """The wall clock jumps, back or forth, by seconds or minutes."""
+    clock_jumps_again: float = 0.3
+    """…and once more within a minute."""
     forcings_an_hour: float = 1.0
     """An operator forces a gateway open or closed, or takes that back."""
     orders_an_hour: float = 3.0
     """An operator asks a bank about a payment, or gives its money back."""
+
+    journal_verified: float = 0.05
+    """In the end an operator has the whole journal verified, written into a file as it came."""
 
     # payers
     cancels: float = 0.05

@@ -14,6 +14,7 @@ The rules that it holds the engine to:
 * A shop is told once at most that its verify was the first, and what a face says of a payment is what has landed.
 * Two payments whose banks' receipts name the same reference are both shown to a person.
 * Nobody outside is shown what has not landed, and nobody is shown less than before.
+* Of the wall clock the journal says what `clockwatch` has.
 """
 
 import re
@@ -34,6 +35,7 @@ from gatewayd.journal import codec
 from gatewayd.journal.journal import replay
 from gatewayd.journal.store import Append, GuardKind, Holder, Row
 from gatewayd.simulator.bank import TAKEN, Book, Session, State
+from gatewayd.world.clockwatch import ClockRules
 from gatewayd.world.history import History
 
 REQUESTS: Final[Mapping[type[ev.Event], Operation]] = {
@@ -78,6 +80,7 @@ class Oracle:
     ) -> None:
         """`told` are the shops that have a receiver of webhooks."""
         self._history = history
+        self.clock = ClockRules(history)
         self._book = book
         self._traits = traits
         self.payments: dict[int, Payment] = {}

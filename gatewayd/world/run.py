@@ -16,8 +16,10 @@ from gatewayd.core.status import needs_review, status_of
 from gatewayd.engine.engine import Engine
 from gatewayd.engine.gateway import GatewaySettings, contracts
 from gatewayd.engine.operating import Refused
+from gatewayd.journal.store import OWN_NUMBER
 from gatewayd.simulator.faults import Fault, Kind
 from gatewayd.simulator.host import Banks
+from gatewayd.world import written
 from gatewayd.world.accounts import reckon
 from gatewayd.world.contracts import TOLD, draw_drivers, draw_service, draw_switches, gateways
 from gatewayd.world.history import History, Violation
@@ -222,9 +224,10 @@ class _World:
                     self._history.count("reload")
                     life.stop()
             case "clock_jumps":
-                self._history.count("clock_jump")
-                seconds = 10 ** dice.uniform(0.5, 3.3)
-                self._clock.skew += dice.choice((-seconds, seconds))
+                self._clock_jumps()
+                if dice.random() < self._options.clock_jumps_again:
+                    self._history.count("clock_jumps_again")
+                    self._loop.call_later(dice.uniform(0.1, 60.0), self._clock_jumps)
             case "receiver_outages":
                 self._receivers.fail(dice.uniform(20.0, 2_400.0))
             case "orders":
@@ -238,6 +241,10 @@ class _World:
                     life.engine.router.force(
                         self._clock.monotonic(), name, dice.choice(("open", "closed", "auto"))
                     )
+
+    def _clock_jumps(self) -> None:
+        seconds = 10 ** self._dice.uniform(0.5, 3.3)
+        self._machine.jump(self._dice.choice((-seconds, seconds)))
 
     async def _order(self, number: int, what: str) -> None:
         """An operator's, which may be refused."""
@@ -303,6 +310,11 @@ class _World:
                 self._history.violated("replay", number, "the disk has forgotten something")
         if store.unsearched():
             self._history.violated("search", 0, "search columns are behind")
+        oracle.clock.reread(store.read(OWN_NUMBER))
+        if self._dice.random() < self._options.journal_verified:
+            self._history.count("journal_verified")
+            for problem in written.problems(store, self._dice):
+                self._history.violated("verify", 0, problem)
         oracle.all_must_be_told()
         for error in self._town.errors:
             raise error

@@ -5,6 +5,7 @@ quick, they are gone through from near the seed at which it was caught when the 
 """
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -20,21 +21,19 @@ from gatewayd.world.run import run_world
 SEEDS_MAX = 200
 
 
-def caught(rules: set[str], *, near: int = 0, **options: float) -> bool:
+def caught(rules: set[str], options: Options, near: int = 0) -> bool:
     """Whether one of these rules is seen to be broken within 200 worlds, of which `near` is looked at first."""
-    chosen = Options(**{"hours": 0.5, "payments": 30, **options})  # type: ignore[arg-type]  # all are numbers
     return any(
-        rules & {violation.rule for violation in run_world(seed, chosen).violations}
+        rules & {violation.rule for violation in run_world(seed, options).violations}
         for seed in (*range(near, SEEDS_MAX), *range(near))
     )
 
 
-def met(seeds: range, **options: float) -> Counter[str]:
+def met(seeds: range, options: Options) -> Counter[str]:
     """What happened in these worlds, in which no rule is broken."""
-    chosen = Options(**options)  # type: ignore[arg-type]  # all are numbers
     counts: Counter[str] = Counter()
     for seed in seeds:
-        report = run_world(seed, chosen)
+        report = run_world(seed, options)
         assert () == report.violations, report.repeat
         counts.update(report.counts)
     return counts
@@ -42,19 +41,11 @@ def met(seeds: range, **options: float) -> Counter[str]:
 
 # --- the wall clock
 
-FEW = {"payments": 4, "hours": 1.0}
-RESTLESS = {**FEW, "clock_jumps_an_hour": 12.0}
+RESTLESS = Options(payments=4, clock_jumps_an_hour=12.0, journal_verified=1.0)
 
 
 def test_every_jump_of_the_clock_is_written_whatever_befalls_process_and_disk() -> None:
-    seen = met(
-        range(6),
-        **RESTLESS,
-        crashes=8,
-        fsync_errors_an_hour=2.0,
-        slow_disk=0.2,
-        journal_verified=1.0,
-    )
+    seen = met(range(6), replace(RESTLESS, crashes=8, fsync_errors_an_hour=2.0, slow_disk=0.2))
     assert seen["clock_jump"] > 50
     assert seen["clock_jumps_again"]
     assert 6 == seen["journal_verified"]
@@ -67,7 +58,7 @@ def test_a_watch_that_sees_no_jump_back_is_caught(monkeypatch: pytest.MonkeyPatc
         return max(0.0, look(self, wall, monotonic) or 0.0) or None
 
     monkeypatch.setattr(JumpWatch, "look", forth)
-    assert caught({"clock"}, **RESTLESS)
+    assert caught({"clock"}, RESTLESS)
 
 
 def test_a_watch_that_forgets_the_second_jump_in_a_minute_is_caught(
@@ -80,14 +71,14 @@ def test_a_watch_that_forgets_the_second_jump_in_a_minute_is_caught(
         self._seconds, self._times = 0.0, 0
 
     monkeypatch.setattr(Jumps, "look", forgetful)
-    assert caught({"clock"}, **RESTLESS, clock_jumps_again=1.0)
+    assert caught({"clock"}, replace(RESTLESS, clock_jumps_again=1.0))
 
 
 def test_a_watch_that_waits_for_hours_before_it_writes_again_is_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(jumps, "APART_SECONDS", 7_200.0)
-    assert caught({"clock"}, **RESTLESS)
+    assert caught({"clock"}, RESTLESS)
 
 
 def test_a_jump_that_is_only_told_and_never_written_is_caught(
@@ -97,7 +88,7 @@ def test_a_jump_that_is_only_told_and_never_written_is_caught(
         assert isinstance(event, ClockJumped)
 
     monkeypatch.setattr(Life, "note", note)
-    assert caught({"clock"}, **RESTLESS)
+    assert caught({"clock"}, RESTLESS)
 
 
 def test_a_jump_that_is_not_in_the_chain_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,4 +102,4 @@ def test_a_jump_that_is_not_in_the_chain_is_caught(monkeypatch: pytest.MonkeyPat
         return row
 
     monkeypatch.setattr(SqliteStore, "_linked", loose)
-    assert caught({"verify"}, **RESTLESS, journal_verified=1.0)
+    assert caught({"verify"}, RESTLESS)

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import hashlib
 import hmac
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -74,6 +75,28 @@ async def test_both_methods_bring_the_fields(web: Web, method: str) -> None:
     else:
         answer = await web.come_back(moved)
     is_back(answer, payment, "paid")
+
+
+PARTS = "multipart/form-data; boundary=" + '"a b"'
+
+
+@pytest.mark.parametrize("kind", ["parts", "json", "slash"])
+async def test_a_return_in_another_form_is_the_same_return(web: Web, kind: str) -> None:
+    payment, back = await at_bank(web)
+    data: bytes | dict[str, str] = dict(back.fields)
+    headers = {
+        "Content-Type": {"parts": PARTS, "json": "application/json"}.get(kind, FORM["Content-Type"])
+    }
+    if kind == "parts":
+        disposition = 'Content-Disposition: form-data; name="%s"'
+        parts = (
+            f"--a b\r\n{disposition % each}\r\n\r\n{text}\r\n" for each, text in back.fields.items()
+        )
+        data = f"{''.join(parts)}--a b--\r\n".encode()
+    elif kind == "json":
+        data = orjson.dumps(data)
+    url = back.url + "/" if kind == "slash" else back.url
+    is_back(await web.ask("POST", url, data=data, headers=headers), payment, "paid")
 
 
 async def test_a_return_many_times_at_once_and_again_is_verified_once(web: Web) -> None:
@@ -305,6 +328,14 @@ async def test_no_bank_is_asked_before_the_question_has_landed(web: Web) -> None
 # --- what is read
 
 
+PIECES = (b"--x", b"--", b'Content-Disposition: form-data; name="a"', b"name=b", b"\r\n\r\n")
+JSON_VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text()),
+    lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
+    max_leaves=10,
+)
+
+
 class Arrived:
     """A body's stream whose end is there."""
 
@@ -321,7 +352,15 @@ async def read(query: str, body: bytes, content_type: str = FORM["Content-Type"]
     return await read_fields(request)
 
 
-@given(st.text(max_size=200), st.binary(max_size=300), st.sampled_from(["", *FORM.values()]))
+@given(
+    st.text(max_size=200),
+    st.one_of(
+        st.binary(max_size=300),
+        st.lists(st.sampled_from([*PIECES, b"x", b"\xff", b"\r\n"]), max_size=30).map(b"".join),
+        JSON_VALUES.map(json.dumps).map(str.encode),
+    ),
+    st.sampled_from(["", *FORM.values(), "application/json", "multipart/form-data; boundary=x"]),
+)
 @example("a=\udcff&%ff=%ed%a0%80", b"\xed\xa0\x80=%ed%a0%80", "")
 def test_whatever_comes_is_read_as_text_within_its_limits(
     query: str, body: bytes, content_type: str
@@ -344,9 +383,38 @@ def test_whatever_comes_is_read_as_text_within_its_limits(
         ("a=" + "x" * 5_000, b"", {"a": "x" * 4_096}),
         ("", b"&".join(b"f%d=1" % n for n in range(60)), {f"f{n}": "1" for n in range(60)}),
         ("a=1", b"&".join(b"f%d=1" % n for n in range(61)), {"a": "1"}),
+        ("a=", b"a=&a=2&a=3", {"a": "2"}),
     ],
 )
 async def test_fields_are_read_once_and_the_first_wins(
     query: str, body: bytes, fields: dict[str, str]
 ) -> None:
     assert fields == await read(query, body)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "fields"),
+    [
+        (
+            "application/json",
+            b'{"a":"x","b":5,"c":true,"d":null,"e":[1],"f":1.5}',
+            {"a": "x", "b": "5", "c": "true"},
+        ),
+        ("application/json", b"[1]", {}),
+        ("application/json", b"a=1", {}),
+        (
+            "Multipart/Form-Data; charset=x; Boundary=x",
+            (
+                b'--x\r\nContent-Disposition: form-data; filename="n"; name="a"\r\n\r\n1+2\r\n'
+                b"--x\r\ncontent-disposition: form-data; name=b\r\n\r\n\r\n--x--"
+            ),
+            {"a": "1+2", "b": ""},
+        ),
+        ("multipart/form-data", b'--x\r\nX: ; name="a"\r\n\r\n1\r\n--x--', {}),
+        ("multipart/mixed; boundary=x", b"--x", {"--x": ""}),
+    ],
+)
+async def test_forms_in_parts_and_json_are_read(
+    kind: str, body: bytes, fields: dict[str, str]
+) -> None:
+    assert fields == await read("", body, kind)

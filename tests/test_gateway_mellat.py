@@ -282,6 +282,13 @@ def test_other_spellings_of_a_reference_are_the_same_reference(spelling: str) ->
     assert MELLAT.read_return(SUCCESS | {"SaleReferenceId": spelling}).reference == REFERENCE
 
 
+@pytest.mark.parametrize("code", [None, "", "00", "999", "43"])
+def test_a_reference_beside_a_code_that_says_nothing_is_asked_about(code: str | None) -> None:
+    fields = {name: value for name, value in SUCCESS.items() if name != "ResCode"}
+    claim = MELLAT.read_return(fields if code is None else fields | {"ResCode": code})
+    assert (CodeClass.OK, REFERENCE) == (claim.outcome, claim.reference)
+
+
 def test_an_empty_return_says_nothing_usable() -> None:
     assert Claim(outcome=CodeClass.UNKNOWN) == MELLAT.read_return({})
 

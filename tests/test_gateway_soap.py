@@ -13,7 +13,14 @@ from gatewayd.core.terms import Claim, CodeClass, GivenBack, Order, Receipt
 from gatewayd.gateways.contract import Call, MalformedReply, Reply
 from gatewayd.gateways.mellat import Mellat
 from gatewayd.gateways.parsian import Parsian
-from gatewayd.gateways.wire import SoapFault, is_plain_xml, parse_xml, read_soap, xml_elements
+from gatewayd.gateways.wire import (
+    SoapFault,
+    is_plain_xml,
+    parse_xml,
+    read_json,
+    read_soap,
+    xml_elements,
+)
 from tests.playbook import soap_answer
 
 MELLAT = Mellat(terminal_id=1, username="u", password=Secret("p"))
@@ -125,6 +132,16 @@ def test_xml_is_read_in_the_encoding_that_it_declares(encoding: str) -> None:
         root.text,
         [e.tag for e in root],
     )
+
+
+@pytest.mark.parametrize("before", [b"\n", b"\r\n  ", b"\xef\xbb\xbf"])
+def test_blank_lines_and_a_byte_order_mark_before_the_declaration_are_borne(before: bytes) -> None:
+    for text in (b'<?xml version="1.0" encoding="utf-8"?><a>x</a>', b"<a><![CDATA[x]]></a>"):
+        assert "x" == parse_xml(before + text, "bank").text
+
+
+def test_a_byte_order_mark_before_json_is_borne() -> None:
+    assert {"a": 1} == read_json(Reply(status=200, body=b'\xef\xbb\xbf{"a": 1}'))
 
 
 def test_a_reading_agrees_with_the_standard_library_s() -> None:

@@ -1,7 +1,9 @@
 """Whatever a bank's server does, a call ends in a reply or in a lost that tells the truth."""
 
 import asyncio
+import gzip
 import socket
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -64,6 +66,33 @@ async def test_every_way_to_end_a_body_is_read(raw: bytes, status: int, body: by
 
     assert isinstance(reply, Reply)
     assert (status, body) == (reply.status, reply.body)
+
+
+PACKED = gzip.compress(b'{"result":100}')
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [("gzip", PACKED), ("X-GZIP", PACKED), ("deflate", zlib.compress(b'{"result":100}'))],
+)
+async def test_what_was_compressed_without_being_asked_for_is_understood(
+    coding: str, body: bytes
+) -> None:
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\nContent-Length: {len(body)}\r\n\r\n"
+    reply = await one_answer(replying(head.encode() + body))
+
+    assert isinstance(reply, Reply)
+    assert b'{"result":100}' == reply.body
+
+
+@pytest.mark.parametrize(
+    "body", [b"not packed", PACKED[:-3], gzip.compress(bytes(REPLY_BYTES_MAX + 1))]
+)
+async def test_what_cannot_be_unpacked_whole_within_the_limit_is_no_answer(body: bytes) -> None:
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n"
+    reply = await one_answer(replying(head.encode() + body))
+
+    assert Lost(reached=True, cause=LostCause.NOT_HTTP) == reply
 
 
 async def test_header_names_are_lower_case_and_repeated_ones_are_joined() -> None:

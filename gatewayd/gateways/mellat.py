@@ -215,8 +215,12 @@ class Mellat:
         reference = lenient_int(said.get("salereferenceid")) or 0
         amount = lenient_int(said.get("finalamount")) or 0
         outcome = class_of(None, code)
-        if outcome is CodeClass.OK and not 0 < reference <= REFERENCE_MAX:
+        sold = 0 < reference <= REFERENCE_MAX
+        if outcome is CodeClass.OK and not sold:
             outcome = CodeClass.UNKNOWN
+        elif outcome is CodeClass.UNKNOWN and sold:
+            # Only a sale has a reference, and by nothing else can it be asked about: the verify decides.
+            outcome = CodeClass.OK
         return Claim(
             outcome=outcome,
             code=code,
@@ -224,7 +228,7 @@ class Mellat:
             bank_order=lenient_int(said.get("saleorderid")),
             amount=amount if amount > 0 else None,
             # The number's plain digits: other spellings of it must not pass as other payments.
-            reference=str(reference) if 0 < reference <= REFERENCE_MAX else None,
+            reference=str(reference) if sold else None,
             card=mask_card(said.get("cardholderpan")),
         )
 

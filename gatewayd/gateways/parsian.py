@@ -49,6 +49,7 @@ from gatewayd.gateways.wire import (
     page_at,
     read_json,
     read_soap,
+    shown,
     soap_call,
     take,
     text_or_none,
@@ -301,15 +302,14 @@ def _read_report(data: Any) -> Inquiry:
     if not isinstance(data, dict):
         raise MalformedReply("Data: neither an object nor a list of one")
     rrn = int_or_none(data.get("RRN"), "RRN") or 0
-    card = text_or_none(data.get("CardNumber"), "CardNumber")
     receipt = Receipt(
         amount=int_or_none(data.get("Amount"), "Amount"),
         token=text_or_none(data.get("Token"), "Token"),
         bank_order=int_or_none(data.get("OrderId"), "OrderId"),
         ref_num=str(rrn) if rrn > 0 else None,
         rrn=str(rrn) if rrn > 0 else None,
-        trace_no=text_or_none(data.get("PTraceNo"), "PTraceNo"),
-        card=mask_card(card),
+        trace_no=shown(data.get("PTraceNo")),
+        card=mask_card(shown(data.get("CardNumber"))),
     )
     code = to_code(take(data, "PGWStatusId"), "PGWStatusId")
     return Inquiry(finding=FINDINGS.get(code, Finding.UNKNOWN), receipt=receipt)

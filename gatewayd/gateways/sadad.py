@@ -48,6 +48,7 @@ from gatewayd.gateways.wire import (
     mask_card,
     page_at,
     read_json,
+    shown,
     take,
     text_or_none,
     to_int,
@@ -192,7 +193,7 @@ class Sadad:
         cause = CODES[Operation.VERIFY].get(code)
         if cause not in {CodeClass.OK, CodeClass.ALREADY_DONE}:
             return _refusal(Operation.VERIFY, code, reply)
-        reference = text_or_none(reply.get("RetrivalRefNo"), "RetrivalRefNo")
+        reference = shown(reply.get("RetrivalRefNo"))
         if reference is None:
             raise MalformedReply("RetrivalRefNo: empty in a success")
         card = reply.get("CardNumberMasked") or reply.get("CardNo")
@@ -201,7 +202,7 @@ class Sadad:
             bank_order=to_int(take(reply, "OrderId"), "OrderId"),
             ref_num=reference,
             rrn=reference,
-            trace_no=text_or_none(reply.get("SystemTraceNo"), "SystemTraceNo"),
+            trace_no=shown(reply.get("SystemTraceNo")),
             card=mask_card(card) if isinstance(card, str) else None,
             already=cause is CodeClass.ALREADY_DONE,
         )

@@ -50,6 +50,7 @@ from gatewayd.gateways.wire import (
     mask_card,
     page_at,
     read_json,
+    shown,
     take,
     text_or_none,
     to_code,
@@ -278,6 +279,9 @@ class Saman:
             outcome = _UNKNOWN
         if outcome is CodeClass.OK and reference is None:
             outcome = _NOT_PAID
+        elif outcome is _UNKNOWN and reference is not None:
+            # Only what is paid has a RefNum, and by nothing else can it be asked about: the verify decides.
+            outcome = CodeClass.OK
         return Claim(
             outcome=outcome,
             code=(number or word or "")[:64],
@@ -343,8 +347,8 @@ class Saman:
             bank_order=int_or_none(data.get("ResNum"), "ResNum"),
             terminal=text_or_none(data.get("TerminalId"), "TerminalId"),
             ref_num=reference,
-            rrn=text_or_none(data.get("Rrn"), "Rrn"),
-            trace_no=text_or_none(data.get("TraceNo"), "TraceNo"),
+            rrn=shown(data.get("Rrn")),
+            trace_no=shown(data.get("TraceNo")),
         )
         return Inquiry(finding=finding, receipt=receipt, reference=reference)
 
@@ -366,9 +370,9 @@ class Saman:
             amount=self._amount(detail) if already else self._amount(detail, required=True),
             terminal=text_or_none(detail.get("TerminalNumber"), "TerminalNumber"),
             ref_num=text_or_none(detail.get("RefNum"), "RefNum") or reference,
-            rrn=text_or_none(detail.get("RRN"), "RRN"),
-            trace_no=text_or_none(detail.get("StraceNo"), "StraceNo"),
-            card=mask_card(text_or_none(detail.get("MaskedPan"), "MaskedPan")),
+            rrn=shown(detail.get("RRN")),
+            trace_no=shown(detail.get("StraceNo")),
+            card=mask_card(shown(detail.get("MaskedPan"))),
             already=already,
         )
 

@@ -6,6 +6,7 @@ blanks) and strict everywhere else.
 """
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
@@ -62,7 +63,10 @@ def read_json(reply: Reply) -> dict[str, Any]:
     try:
         document = orjson.loads(reply.body)
     except orjson.JSONDecodeError:
-        raise MalformedReply(f"HTTP {reply.status} without JSON") from None
+        try:  # some servers put a byte order mark before it
+            document = orjson.loads(reply.body.removeprefix(BOM_UTF8))
+        except orjson.JSONDecodeError:
+            raise MalformedReply(f"HTTP {reply.status} without JSON") from None
     if not isinstance(document, dict):
         raise MalformedReply(f"HTTP {reply.status}: JSON, but not an object")
     return document
@@ -95,6 +99,19 @@ def to_text(value: object, name: str) -> str:
     return text
 
 
+def shown(value: object) -> str | None:
+    """A number that is only written down and shown, as text; None where it is missing or of an odd type.
+
+    A proof of payment must not be lost over its trace number.
+    """
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        value = int(value)
+    try:
+        return text_or_none(value, "")
+    except MalformedReply:
+        return None
+
+
 def text_or_none(value: object, name: str) -> str | None:
     """Text without surrounding blanks; None for null, missing and empty."""
     if value is None:
@@ -120,8 +137,12 @@ def int_or_none(value: object, name: str) -> int | None:
 
 
 def to_code(value: object, name: str) -> str:
-    """A bank's code as trimmed text: `0`, `-1531`, `OK`. A number and its digits are the same."""
+    """A bank's code as trimmed text: `0`, `-1531`, `OK`. A number and its digits are the same, Persian ones too."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        value = int(value)
     text = to_text(value, name).strip()
+    if not text.isascii():
+        text = text.translate(_LATIN_DIGITS)
     if not text or len(text) > CODE_CHARS_MAX:
         raise MalformedReply(f"{name}: empty or too long")
     return text
@@ -234,6 +255,7 @@ def parse_xml(body: bytes, where: str) -> ET.Element:
     """
     if len(body) > REPLY_BYTES_MAX:
         raise MalformedReply(f"{where}: too large")
+    body = body.lstrip()  # a blank line before the declaration is no XML, and happens
     if is_plain_xml(body):
         try:
             return ET.XML(body)

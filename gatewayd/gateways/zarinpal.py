@@ -49,6 +49,7 @@ from gatewayd.gateways.wire import (
     lenient_text,
     mask_card,
     read_json,
+    shown,
     take,
     text_or_none,
     to_int,
@@ -234,7 +235,7 @@ class Zarinpal:
         card = answer.data.get("card_pan")
         return Receipt(
             bank_order=int_or_none(answer.data.get("order_id"), "order_id"),
-            ref_num=text_or_none(answer.data.get("ref_id"), "ref_id"),
+            ref_num=shown(answer.data.get("ref_id")),
             card=mask_card(card) if isinstance(card, str) else None,
             already=answer.code == ALREADY_VERIFIED,
         )

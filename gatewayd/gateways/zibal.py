@@ -48,6 +48,7 @@ from gatewayd.gateways.wire import (
     lenient_text,
     mask_card,
     read_json,
+    shown,
     take,
     text_or_none,
     to_code,
@@ -379,8 +380,8 @@ def _receipt(answer: Mapping[str, Any], token: str, *, already: bool) -> Receipt
         token=text_or_none(answer.get("trackId"), "trackId"),
         bank_order=lenient_int(text_or_none(answer.get("orderId"), "orderId")),
         ref_num=token,
-        rrn=text_or_none(answer.get("refNumber"), "refNumber"),
-        card=mask_card(text_or_none(answer.get("cardNumber"), "cardNumber")),
+        rrn=shown(answer.get("refNumber")),
+        card=mask_card(shown(answer.get("cardNumber"))),
         already=already,
     )
 

@@ -6,7 +6,8 @@
   then sent once more on a fresh one, for these may happen twice. A start or a refund may not. A verify may, but must
   not be repeated out of sight: the bank would answer "already verified", which is believed only where the engine
   knows that it asked before.
-* No redirects, cookies or compression; https only, but for loopback hosts and gateways configured otherwise.
+* No redirects, no cookies, no compression asked for; https only, but for loopback hosts and gateways configured
+  otherwise.
 """
 
 import asyncio

@@ -4,11 +4,13 @@
 * Every end but a complete, clean reply closes the connection, so that a late answer can never meet the next request.
 * A byte that comes while nothing is asked, or after the end of a reply, closes it too.
 * Head, body and bytes on the wire are limited; `1xx` answers are passed over within the same limits.
+* Compression is not asked for. A proxy of the bank's that compresses all the same is understood, within those limits.
 """
 
 import asyncio
 import re
 import select
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Final, cast
@@ -28,7 +30,11 @@ KEEP_ALIVE_MARGIN_SECONDS: Final = 1.0
 """How much earlier than the server says a connection is given up."""
 
 _FINAL_STATUS: Final = 200
-_READ_HERE: Final = frozenset({b"content-length", b"transfer-encoding", b"keep-alive"})
+_READ_HERE: Final = frozenset(
+    {b"content-length", b"transfer-encoding", b"keep-alive", b"content-encoding"}
+)
+_PACKED: Final = frozenset({b"gzip", b"x-gzip", b"deflate"})
+_GZIP_OR_ZLIB: Final = zlib.MAX_WBITS | 32
 _CHUNKED: Final = b"chunked"
 _KEEP_ALIVE: Final = re.compile(rb"timeout\s*=\s*([0-9]{1,6})", re.IGNORECASE)
 
@@ -94,6 +100,7 @@ class Connection(asyncio.Protocol):
         self._wire = self._head_bytes = 0
         self._broken: LostCause | None = None
         self._head_done = self._until_eof = self._done = self._extra = self._keep = False
+        self._packed = False
         self._last = 0.0
 
     # What the pool and the client do with it.
@@ -205,6 +212,9 @@ class Connection(asyncio.Protocol):
             if lower == b"keep-alive":
                 self._stays = value
                 continue
+            if lower == b"content-encoding":
+                self._packed = value.strip().lower() in _PACKED
+                continue
             self._until_eof = False
             if lower == b"content-length":
                 if int(value) > REPLY_BYTES_MAX:
@@ -245,7 +255,11 @@ class Connection(asyncio.Protocol):
 
     def _complete(self) -> None:
         """The reply is whole; keep the connection only if both sides have said all they had to say."""
-        reply = Reply(status=self._status, headers=Headers(self._raw), body=bytes(self._body))
+        body = unpacked(self._body) if self._packed else bytes(self._body)
+        if body is None:
+            self._fail(LostCause.NOT_HTTP)
+            return
+        reply = Reply(status=self._status, headers=Headers(self._raw), body=body)
         waiter, self._waiter = self._waiter, None
         link = self.link
         assert link is not None
@@ -305,3 +319,15 @@ class Connection(asyncio.Protocol):
             self._fail(LostCause.REPLY_TIMEOUT)
         else:
             self._set_timer()
+
+
+def unpacked(body: bytes | bytearray) -> bytes | None:
+    """The body without its gzip or deflate; None if it is broken, cut off or larger than any answer."""
+    if not body:
+        return b""
+    undoing = zlib.decompressobj(_GZIP_OR_ZLIB)
+    try:
+        whole = undoing.decompress(body, REPLY_BYTES_MAX)
+    except zlib.error:
+        return None
+    return whole if undoing.eof else None

@@ -237,14 +237,14 @@ def unknown(request: Request, kind: str) -> web.Response:
 
 
 def routes() -> list[web.RouteDef]:
-    """The customer's routes."""
+    """The customer's routes. A slash at the end, which some programs add to every address, means nothing."""
     return [
-        web.get("/pay/{id}", responded(pay), allow_head=False),
-        web.head("/pay/{id}", nothing),
-        web.post("/pay/{id}", responded(pay_action)),
-        web.get("/return/{attempt}", responded(bank_return), allow_head=False),
-        web.head("/return/{attempt}", nothing),
-        web.post("/return/{attempt}", responded(bank_return)),
+        web.get("/pay/{id}{slash:/?}", responded(pay), allow_head=False),
+        web.head("/pay/{id}{slash:/?}", nothing),
+        web.post("/pay/{id}{slash:/?}", responded(pay_action)),
+        web.get("/return/{attempt}{slash:/?}", responded(bank_return), allow_head=False),
+        web.head("/return/{attempt}{slash:/?}", nothing),
+        web.post("/return/{attempt}{slash:/?}", responded(bank_return)),
         web.get("/assets/{name}", asset),
         web.get("/favicon.ico", no_icon),
     ]

@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench import processes
-from bench.torture import SHOP, TAKEN, Customer, Daemon, _get, compare, in_doubt
+from bench.books import TAKEN, at_rest, compare, in_doubt, ledger
+from bench.mortal import KEY, Daemon
+from bench.patient import SHOP, Customer
 from gatewayd.client import AsyncClient, Client, ClientError, Policy
 from gatewayd.client.shapes import Payment
 
-KEY: Final = "gwk_test_demo"
 MIX: Final = "paid=90,cancel=5,decline=5"
 PATIENT: Final = Policy(tries_max=60, total_seconds=180.0, try_seconds=15.0, pause_max_seconds=2.0)
 """A kill takes the daemon away for as long as it takes to start, on a busy machine ten seconds and more."""
@@ -123,15 +124,12 @@ async def kill(seen: Seen, daemon: Daemon, options: argparse.Namespace) -> None:
         while len(seen.ids) < options.payments * blow // (options.kills + 1):
             seen.more.clear()
             await seen.more.wait()
-        daemon.send(signal.SIGKILL)
-        daemon.wait()
-        daemon.start()
-        await daemon.up()
+        await daemon.die()
 
 
-def judge(seen: Seen, found: list[Any], ledger: list[dict[str, Any]], payments: int) -> list[str]:
+def judge(seen: Seen, found: list[Any], book: list[dict[str, Any]], payments: int) -> list[str]:
     """What is twice, lost or different."""
-    wrong = [*seen.wrong, *compare(found, ledger)]
+    wrong = [*seen.wrong, *compare(found, book)]
     there = Counter(each["order_id"] for each in found)
     wrong += [f"{order} was made {times} times" for order, times in there.items() if times > 1]
     by_id = {each["id"]: each for each in found}
@@ -167,24 +165,19 @@ async def run(options: argparse.Namespace) -> list[str]:
                 tasks.create_task(load(shop, seen, daemon, banks.address, options))
                 tasks.create_task(kill(seen, daemon, options))
             took = time.monotonic() - began
-            quiet_until = time.monotonic() + QUIET_SECONDS
-            while True:
-                found: list[Any] = await shop.everything()
-                if not in_doubt(found) or time.monotonic() > quiet_until:
-                    break
-                await asyncio.sleep(1)
-            ledger = await asyncio.to_thread(_get, f"{banks.address}/_simulator/ledger")
+            found, _ = await at_rest(shop.everything, in_doubt, QUIET_SECONDS)
+            book = await asyncio.to_thread(ledger, banks.address)
         finally:
             await shop.close()
             with contextlib.suppress(OSError):
                 daemon.send(signal.SIGTERM)
             code = daemon.wait()
-        wrong = judge(seen, found, ledger, options.payments)
+        wrong = judge(seen, found, book, options.payments)
         if in_doubt(found):
             wrong.append(f"{in_doubt(found)} payments are in doubt {QUIET_SECONDS:.0f} s later")
         if code != 0:
             wrong.append(f"the daemon ended with {code} on SIGTERM")
-        taken = sum(row["state"] in TAKEN and not row["reversed"] for row in ledger)
+        taken = sum(row["state"] in TAKEN and not row["reversed"] for row in book)
         print(f"{options.payments} payments in {took:.0f} s, {options.kills} kills")
         print(
             f"the clients hold {len(set(seen.ids.values()))} payments, the daemon lists {len(found)}"

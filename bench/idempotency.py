@@ -23,7 +23,9 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from rich.console import Console
 
 from bench import processes
-from bench.torture import KEY, SHOP, Daemon, payments
+from bench.books import payments
+from bench.mortal import KEY, Daemon
+from bench.patient import SHOP
 
 AGAIN: Final = frozenset({409, 429, 503})
 """Nothing was done, or the first call still runs."""
@@ -75,10 +77,7 @@ async def run(options: argparse.Namespace, console: Console) -> bool:
                 ]
                 if options.kill:
                     await asyncio.sleep(0.3)
-                    daemon.send(signal.SIGKILL)
-                    daemon.wait()
-                    daemon.start()
-                    await daemon.up()
+                    await daemon.die()
             took = time.monotonic() - began
             answers: dict[str, set[bytes]] = defaultdict(set)
             for task in posting:

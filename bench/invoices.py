@@ -15,19 +15,19 @@ import random
 import signal
 import sys
 import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from bench import processes
-from bench.torture import SHOP, Customer, Daemon, _get, compare, in_doubt, payments
+from bench.books import at_rest, compare, in_doubt, ledger, payments
+from bench.mortal import KEY, Daemon
+from bench.patient import SHOP, Customer
 from gatewayd.client import AsyncClient, Policy
 from gatewayd.client.shapes import Invoice
 from gatewayd.io.journal_verify import verify
 
-KEY: Final = "gwk_test_demo"
 MIX: Final = "paid=85,cancel=10,decline=5"
 PATIENT: Final = Policy(tries_max=60, total_seconds=180.0, try_seconds=15.0, pause_max_seconds=2.0)
 TABS: Final = 2
@@ -75,10 +75,7 @@ async def kill(daemon: Daemon, kills: int, pause_seconds: float) -> None:
     """SIGKILL and a new start, again and again."""
     for _ in range(kills):
         await asyncio.sleep(pause_seconds)
-        daemon.send(signal.SIGKILL)
-        await asyncio.to_thread(daemon.wait)
-        daemon.start()
-        await daemon.up()
+        await daemon.die()
 
 
 def judge(
@@ -127,22 +124,19 @@ async def run(options: argparse.Namespace) -> list[str]:
                 for _ in range(options.at_a_time):
                     tasks.create_task(till())
                 tasks.create_task(kill(daemon, options.kills, options.pause))
-            quiet_until = time.monotonic() + QUIET_SECONDS
-            while True:
-                found = await asyncio.to_thread(payments, daemon.address)
-                if not in_doubt(found) or time.monotonic() > quiet_until:
-                    break
-                await asyncio.sleep(1)
+            found, _ = await at_rest(
+                lambda: asyncio.to_thread(payments, daemon.address), in_doubt, QUIET_SECONDS
+            )
             listed = [each async for each in shop.list_invoices()]
             events = [each async for each in shop.list_events()]
-            ledger = await asyncio.to_thread(_get, f"{banks.address}/_simulator/ledger")
+            book = await asyncio.to_thread(ledger, banks.address)
         finally:
             await shop.close()
             with contextlib.suppress(OSError):
                 daemon.send(signal.SIGTERM)
             await asyncio.to_thread(daemon.wait)
         told = Counter(each["data"]["id"] for each in events if each["type"] == "invoice.paid")
-        wrong = [*compare(found, ledger), *judge(made, listed, found, told)]
+        wrong = [*compare(found, book), *judge(made, listed, found, told)]
         wrong += map(str, verify(Path(directory) / "journal.db").problems)
         if in_doubt(found):
             wrong.append(f"{in_doubt(found)} payments are in doubt {QUIET_SECONDS:.0f} s later")

@@ -24,7 +24,9 @@ from urllib.parse import urlsplit
 from rich.console import Console
 
 from bench import processes
-from bench.torture import KEY, Customer, Daemon, _fault, _get, _heal, payments
+from bench.books import at_rest, heal, ledger, payments, set_fault
+from bench.mortal import KEY, Daemon
+from bench.patient import Customer
 from bench.wire import Connection
 
 AMOUNT: Final = 1_000_000
@@ -141,29 +143,20 @@ class Storm:
     async def kills(self) -> None:
         for _ in range(self._options.kills):
             await asyncio.sleep(self._rng.uniform(0.3, 1.0))
-            self._daemon.send(signal.SIGKILL)
-            self._daemon.wait()
-            self._daemon.start()
-            await self._daemon.up()
+            await self._daemon.die()
 
     async def calm(self) -> tuple[list[dict[str, Any]], float]:
         """The payments once every refund has ended or is a person's, and how long that took."""
-        began = time.monotonic()
-        while True:
-            found = await asyncio.to_thread(payments, self._daemon.address)
-            busy = sum(
-                refund["status"] in UNDER_WAY for payment in found for refund in payment["refunds"]
-            )
-            took = time.monotonic() - began
-            if not busy or took > QUIET_SECONDS:
-                if busy:
-                    self.wrong.append(f"{busy} refunds are under way {took:.0f} s after the faults")
-                return found, took
-            await asyncio.sleep(1)
+        found, took = await at_rest(
+            lambda: asyncio.to_thread(payments, self._daemon.address), under_way, QUIET_SECONDS
+        )
+        if busy := under_way(found):
+            self.wrong.append(f"{busy} refunds are under way {took:.0f} s after the faults")
+        return found, took
 
-    def compare(self, found: list[dict[str, Any]], ledger: list[dict[str, Any]]) -> dict[str, int]:
+    def compare(self, found: list[dict[str, Any]], book: list[dict[str, Any]]) -> dict[str, int]:
         """Journal against the banks' book, rial by rial; the sums."""
-        rows = {row["order"]: row for row in ledger}
+        rows = {row["order"]: row for row in book}
         sums: Counter[str] = Counter()
         known = set()
         for payment in found:
@@ -214,7 +207,7 @@ async def storm(options: argparse.Namespace, console: Console) -> list[str]:
             ids = await run.paid()
             for operation in ("refund", "reverse"):
                 for kind, chance in (("drop_reply", options.lost), ("refuse", 0.05)):
-                    _fault(
+                    set_fault(
                         banks.address,
                         driver="*",
                         kind=kind,
@@ -224,9 +217,9 @@ async def storm(options: argparse.Namespace, console: Console) -> list[str]:
             began = time.monotonic()
             await asyncio.gather(run.rages(ids), run.kills())
             raged = time.monotonic() - began
-            _heal(banks.address)
+            heal(banks.address)
             found, took = await run.calm()
-            ledger = _get(f"{banks.address}/_simulator/ledger")
+            book = ledger(banks.address)
             daemon.send(signal.SIGTERM)
             if daemon.wait() != 0:
                 run.wrong.append("the daemon did not end well")
@@ -236,7 +229,7 @@ async def storm(options: argparse.Namespace, console: Console) -> list[str]:
                 for line in log.splitlines()
                 if "action failed" in line or "Traceback" in line or "request failed" in line
             ][:5]
-            sums = run.compare(found, ledger)
+            sums = run.compare(found, book)
         statuses = Counter(each["status"] for payment in found for each in payment["refunds"])
         console.print(f"{len(ids)} payments, {options.parts} parts: {dict(run.answers)}")
         console.print(f"refunds: {dict(statuses)}; payments: {Counter(p['status'] for p in found)}")
@@ -244,6 +237,11 @@ async def storm(options: argparse.Namespace, console: Console) -> list[str]:
             console.print(f"{name:>28}: {rial:>12,} rial")
         console.print(f"the storm took {raged:.1f} s, everything had ended {took:.1f} s later")
         return run.wrong
+
+
+def under_way(found: list[dict[str, Any]]) -> int:
+    """Refunds that have not ended."""
+    return sum(refund["status"] in UNDER_WAY for payment in found for refund in payment["refunds"])
 
 
 def main() -> None:

@@ -29,7 +29,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import processes
-from bench.torture import Daemon, _get, load
+from bench.mortal import Daemon, get_json
+from bench.patient import load
 from bench.webhook_receiver import SECRET
 
 MIX: Final = "paid=85,cancel=7,decline=8"
@@ -89,7 +90,7 @@ def events(address: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     while True:
         after = f"&after={found[-1]['id']}" if found else ""
-        page = _get(f"{address}/v1/events?limit=100{after}")
+        page = get_json(f"{address}/v1/events?limit=100{after}")
         found += page["data"]
         if not page["has_more"]:
             return found

@@ -89,26 +89,18 @@ def test_a_part_is_refunded_once_whenever_the_process_died(driver: str) -> None:
     at_every_step(with_death_at, stride=3)
 
 
-def test_a_part_whose_answer_is_lost_is_refunded_once_whenever_the_process_died() -> None:
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(Kind.DROP_REPLY, id="its answer is lost"),
+        pytest.param(Kind.ERROR500, id="the request never arrives"),
+    ],
+)
+def test_a_part_that_went_wrong_is_refunded_once_whenever_the_process_died(fault: Kind) -> None:
     async def with_death_at(step: int) -> bool:
         async with Shop("zibal") as shop:
             scene = await paid(shop)
-            shop.fault(Kind.DROP_REPLY, Operation.REFUND)
-            died = await dies_at(step, scene, lambda same: asks_back(same, PART))
-            shop.mend()
-            await asks_back(scene, PART)
-            await shop.wait(3 * HOUR)
-            assert RefundState.SUCCEEDED is check(scene, PART).state
-            return died
-
-    at_every_step(with_death_at, stride=3)
-
-
-def test_a_request_that_never_arrived_is_made_once_whenever_the_process_died() -> None:
-    async def with_death_at(step: int) -> bool:
-        async with Shop("zibal") as shop:
-            scene = await paid(shop)
-            shop.fault(Kind.ERROR500, Operation.REFUND)
+            shop.fault(fault, Operation.REFUND)
             died = await dies_at(step, scene, lambda same: asks_back(same, PART))
             shop.mend()
             await asks_back(scene, PART)

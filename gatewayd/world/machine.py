@@ -23,7 +23,7 @@ from gatewayd.engine.reading import MemoryReader
 from gatewayd.gateways.contract import Call, Reply
 from gatewayd.io.jumps import Jumps
 from gatewayd.journal import codec
-from gatewayd.journal.journal import replay_one
+from gatewayd.journal.journal import replay
 from gatewayd.journal.memory import MemoryStore
 from gatewayd.journal.recovery import last_order, take_over
 from gatewayd.journal.store import OWN_NUMBER, Append, Holder, Row, Searches, StoreError
@@ -62,6 +62,9 @@ HOOKS_LOOK_EVERY_SECONDS: Final = 600.0
 """Likewise."""
 COMPARE_EVERY_SECONDS: Final = 900.0
 """Rarer than in earnest, too: nothing waits for it that receipts are compared."""
+
+
+_NOTHING: Final[tuple[list[Row], list[Payment]]] = [], []
 
 
 class Down(Exception):
@@ -109,28 +112,23 @@ class Log:
 
 
 class Replays:
-    """What events made when they were replayed before: the same rows make the same again, for replaying is pure.
+    """What events made when they were seen to land: the same rows make the same again, for replaying is pure.
 
     Processes come and go in a world, and shops, browsers and receivers ask for what has ended long ago, or how it was
-    then; a row that was read once is not understood anew each time. The oracle replays for itself.
+    then; a row that the oracle has understood for itself is not understood anew each time. In the end the oracle
+    replays some payments from what the disk gives back.
     """
 
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[list[Row], list[Payment]]] = {}
-        """The rows that were read, and the payment after each."""
+    def __init__(self, oracle: Oracle) -> None:
+        self._seen = oracle.seen
 
     def __call__(self, number: int, rows: Iterable[Row]) -> Payment | None:
         """See `journal.replay`."""
         rows = list(rows)
-        read, made = self._known.get(number, ([], []))
-        if rows[: len(read)] != read[: len(rows)]:
-            read, made = [], []
-        if len(rows) > len(read):
-            made = made.copy()
-            for row in rows[len(read) :]:
-                made.append(replay_one(made[-1] if made else None, number, row))
-            self._known[number] = rows, made
-        return made[len(rows) - 1] if rows else None
+        landed, made = self._seen.get(number, _NOTHING)
+        if rows and landed[: len(rows)] == rows:
+            return made[len(rows) - 1]
+        return replay(number, rows)
 
 
 class Machine:
@@ -159,7 +157,7 @@ class Machine:
         self.dice = dice
         self._configure = configure
         self.store = MemoryStore()
-        self.replays = Replays()
+        self.replays = Replays(oracle)
         self.receivers = receivers
         self.life: Life | None = None
         self.death: str | None = None

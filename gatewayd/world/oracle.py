@@ -85,8 +85,7 @@ class Oracle:
         self._traits = traits
         self.payments: dict[int, Payment] = {}
         """Every payment as the disk has it."""
-        self.rows: dict[int, list[Row]] = {}
-        self.replayed: dict[int, list[Payment]] = {}
+        self.seen: dict[int, tuple[list[Row], list[Payment]]] = {}
         """By payment: its events that have landed, and what it was after each."""
         self._alike: dict[int, tuple[Payment, Payment]] = {}
         """Of each payment the two that were last found to be equal: values do not change."""
@@ -131,6 +130,7 @@ class Oracle:
         expected: list[tuple[int, str]] = []
         news: list[tuple[int, str, str]] = []
         was_paid = status is Status.PAID
+        rows, made = self.seen.setdefault(number, ([], []))
         for row in append.rows:
             refunds = payment.refunds if payment else ()
             payment = self._replayed(number, payment, row)
@@ -141,8 +141,8 @@ class Oracle:
                 expected.append((row.version, notice))
             if payment.refunds is not refunds:
                 expected += self._refunded(payment, refunds, row)
-            self.rows.setdefault(number, []).append(row)
-            self.replayed.setdefault(number, []).append(payment)
+            rows.append(row)
+            made.append(payment)
             after = status_of(payment)
             if after is not status:
                 self._changed(number, status, after)

@@ -88,9 +88,11 @@ class Report:
 def run_world(seed: int, options: Options, *, stories: bool = False) -> Report:
     """Run the world of `seed` to its end."""
     loop = VirtualLoop()
+    world = _World(loop, seed, options, keep_lines=stories)
     try:
-        return _World(loop, seed, options, keep_lines=stories).run()
+        return world.run()
     finally:
+        world.perish()
         loop.close()
 
 
@@ -162,6 +164,13 @@ class _World:
         except Stuck as error:
             self._history.violated("liveness", 0, str(error))
         return self._report()
+
+    def perish(self) -> None:
+        """Drop what it held: the garbage collector would have to look through all of it to find that nobody wants it."""
+        for holder in (self._oracle, self._machine.store, self._banks.book):
+            for held in vars(holder).values():
+                if isinstance(held, (dict, list)):
+                    held.clear()
 
     def _configure(self) -> tuple[ServiceSettings, tuple[GatewaySettings, ...]]:
         return draw_service(self._dice, told=self._told), gateways(self._drivers, self._retired)

@@ -166,7 +166,7 @@ class _World:
         return self._report()
 
     def perish(self) -> None:
-        """Drop what it held: the garbage collector would have to look through all of it to find that nobody wants it."""
+        """Drop what it held: else the garbage collector must look through all of it."""
         for holder in (self._oracle, self._machine.store, self._banks.book):
             for held in vars(holder).values():
                 if isinstance(held, (dict, list)):

@@ -1,4 +1,4 @@
-"""A daemon whose disk fails stops at once, whoever still waits for an answer."""
+"""A daemon whose disk fails stops at once, whoever still waits for an answer; small work that fails stops nothing."""
 
 import asyncio
 import os
@@ -9,7 +9,9 @@ import pytest
 from aiohttp import ClientError, ClientSession
 
 from gatewayd.daemon import serving
+from gatewayd.engine.comparing import Comparing
 from gatewayd.engine.ports import Log
+from gatewayd.io import housekeeping
 from gatewayd.io.config import Config
 from gatewayd.io.logs import open_log
 from gatewayd.journal.store import Append, Holder, Searches, StoreError
@@ -57,3 +59,29 @@ async def test_a_daemon_whose_disk_fails_waits_for_nobody(
             with pytest.raises(StoreError):
                 await served(log)
     os.close(quiet)
+
+
+async def test_small_work_that_fails_is_told_once_and_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times, thrice = 0, asyncio.Event()
+
+    async def fail(_: Comparing) -> None:
+        nonlocal times
+        times += 1
+        if times == 3:
+            thrice.set()
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(housekeeping, "EVERY_SECONDS", 0.001)
+    monkeypatch.setattr(Comparing, "look", fail)
+    lines, write = os.pipe()
+    with open_log(descriptor=write) as log:
+        async with asyncio.timeout(SECONDS_MAX), serving(config(tmp_path), log) as daemon:
+            await thrice.wait()
+            assert not daemon.ended.done()
+            daemon.stop()
+            await daemon.ended
+    os.close(write)
+    with os.fdopen(lines, "rb") as told:
+        assert 1 == told.read().count(b"housekeeping failed")

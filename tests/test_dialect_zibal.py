@@ -105,6 +105,7 @@ def test_a_request_is_answered_by_a_number_of_ten_digits() -> None:
         {"orderId": None},
         {"mobile": "09120000000", "nationalCode": "0012345679"},
         {"unheardOf": {"of": 1}},
+        {"amount": 200_000.0},
         {"percentMode": "0", "multiplexingInfos": [{"id": "self", "amount": "200000"}]},
         {"percentMode": 1, "multiplexingInfos": [{"id": "self", "amount": 100}]},
     ],

@@ -132,6 +132,20 @@ async def test_a_reverse_whose_answer_is_lost_is_shown_to_a_person_and_can_be_re
 
 
 @on_virtual_time
+async def test_an_order_about_a_gateway_that_is_gone_is_refused_with_the_reason() -> None:
+    async with Shop("saman", "zibal") as shop:
+        number = await shop.create()
+        await shop.pay(number)
+        gone = shop.payment(number).attempts[0].gateway
+        operating = shop.engine.operating
+        operating._gateways = {k: v for k, v in operating._gateways.items() if k != gone}
+        assert f"{gone} is not in the configuration" in await refused(
+            operating.reverse(number, **BY)
+        )
+        assert "no attempt of it can be asked about" in await refused(operating.ask(number, **BY))
+
+
+@on_virtual_time
 async def test_reviews_are_resolved_once_with_who_and_why() -> None:
     async with Shop("saman") as shop:
         number = await shop.create()

@@ -156,8 +156,11 @@ class Operating:
             attempt = next((a for a in payment.attempts if a.state in GIVEN_BACK_BY_HAND), None)
             if attempt is None:
                 raise Refused("no attempt of it holds money: see its story")
-            driver = self._gateways[attempt.gateway].driver
-            reversible = self._gateways[attempt.gateway].traits.reverse_within_seconds is not None
+            gateway = self._gateways.get(attempt.gateway)
+            if gateway is None:
+                raise Refused(f"{attempt.gateway} is not in the configuration any more")
+            driver = gateway.driver
+            reversible = gateway.traits.reverse_within_seconds is not None
             action = pl.Reverse(due_ms=self._deadlines.now_ms(), attempt=attempt.number)
             event = ev.ReverseRequested(at_ms=action.due_ms, attempt=attempt.number)
             if not reversible or not isinstance(driver, Reversible) or not allows(payment, event):
@@ -204,6 +207,8 @@ class Operating:
     def _question(self, payment: Payment, attempt: Attempt) -> pl.Action | None:
         """How this attempt's bank can be asked now; a verify only where the payment could keep what it finds."""
         if attempt.state not in ASKABLE or self._tending.is_busy(payment.number, attempt.number):
+            return None
+        if attempt.gateway not in self._gateways:
             return None
         now_ms = self._deadlines.now_ms()
         ask = self._gateways[attempt.gateway].traits.ask

@@ -23,6 +23,7 @@ from gatewayd.io.jumps import Jumps
 from gatewayd.io.landing import LandingWatch
 from gatewayd.io.metrics import Metrics
 from gatewayd.io.store_thread import StoreThread
+from gatewayd.journal.store import StoreError
 
 EVERY_SECONDS: Final = 1.0
 DISK_EVERY: Final = 5
@@ -62,6 +63,8 @@ class Housekeeping:
         self._jumps = Jumps(thread, clock, log)
         self._disk_low = free_bytes() < engine.service.journal.low_water_bytes
         self._stopping = False
+        self._fault = ""
+        """What went wrong last and was told."""
         self._health_log = HealthLog(log)
 
     def why_not(self) -> str | None:
@@ -85,18 +88,33 @@ class Housekeeping:
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             rounds += 1
-            await self._jumps.look()
-            self._show()
-            await self._comparing.look()  # every time, so that it is little each time
-            if rounds % DISK_EVERY == 0:
-                self._look_at_disk()
-                await self._thread.tidy()
-            if rounds % ATTEMPTS_EVERY == 0:
-                self._metrics.open_attempts(self._states())
-            if rounds % ROUTER_EVERY == 0:
-                await self._save_router()
+            try:
+                await self._round(rounds)
+            except StoreError:
+                raise
+            except Exception as error:  # noqa: BLE001 - payments must not stop over small work
+                self._failed(error)
             if self._lands():
                 systemd.notify(systemd.WATCHDOG)
+
+    async def _round(self, rounds: int) -> None:
+        await self._jumps.look()
+        self._show()
+        if rounds % DISK_EVERY == 0:
+            self._look_at_disk()
+            await self._thread.tidy()
+        if rounds % ATTEMPTS_EVERY == 0:
+            self._metrics.open_attempts(self._states())
+        if rounds % ROUTER_EVERY == 0:
+            await self._save_router()
+        await self._comparing.look()  # every time, so that it is little each time
+
+    def _failed(self, error: Exception) -> None:
+        """Tell what went wrong, but not every second that it is still so."""
+        fault = f"{type(error).__name__}: {error}"
+        if fault != self._fault:
+            self._log.error("housekeeping failed", error=fault)
+        self._fault = fault
 
     def stop(self) -> None:
         """No new payments from here on; the service manager is told."""

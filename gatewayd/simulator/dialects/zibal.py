@@ -164,7 +164,7 @@ class Zibal:
         self, merchant: str, base_url: str, document: dict[str, Any], book: Book, now: float
     ) -> Reply:
         link = _is_true(document.get("linkToPay"))
-        amount = whole_of(document.get("amount"))
+        amount = _amount(document)
         limit = whole_of(self._contracts.get(merchant, NOTHING).get("amount_max")) or AMOUNT_MAX
         callback = text_of(document.get("callbackUrl"))
         national = text_of(document.get("nationalCode"))
@@ -346,6 +346,12 @@ def _path(request: Request) -> str:
 
 def _is_true(value: object) -> bool:
     return value is True or text_of(value).lower() in ("true", "1")
+
+
+def _amount(document: dict[str, Any]) -> int:
+    """Rial; carts that reckon in floats send `10000.0`, which is the same number in JSON. 0 for what is none."""
+    given = document.get("amount")
+    return int(given) if isinstance(given, float) and given.is_integer() else whole_of(given)
 
 
 def _splits(document: dict[str, Any], amount: int) -> int:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
+from bench.calls import Exchange
 from bench.wire import Answer, Connection, Step, first_form
 
 KEY: Final = "gwk_test_demo"
@@ -48,6 +49,7 @@ class Seen:
     """What all customers saw."""
 
     steps: dict[str, Timings] = field(default_factory=lambda: {step: Timings() for step in STEPS})
+    exchanges: list[Exchange] = field(default_factory=list)
     ended: Counter[str] = field(default_factory=Counter)
     """How payments ended: a payment's status, or what went wrong."""
     finished_at: "array[float]" = field(default_factory=lambda: array("d"))
@@ -122,7 +124,10 @@ class Crowd:
         steps["create"].add(began, time.perf_counter())
         if made.status != 201:
             return f"create {made.status}"
-        step, at = Step("GET", urlsplit(json.loads(made.body)["pay_url"]).path), steps["pay"]
+        payment = json.loads(made.body)
+        number, doing = payment["id"], "pay"
+        seen.exchanges.append(Exchange("create", number, made.sent, made.came))
+        step = Step("GET", urlsplit(payment["pay_url"]).path)
         give_up = time.perf_counter() + PATIENCE_SECONDS
         for _ in range(HOPS_MAX):
             parts = urlsplit(step.url)
@@ -137,9 +142,10 @@ class Crowd:
                         return GAVE_UP
                     await asyncio.sleep(answer.retry_after)
                     continue
-                at.add(began, time.perf_counter())
+                steps[doing].add(began, time.perf_counter())
+                seen.exchanges.append(Exchange(doing, number, answer.sent, answer.came))
             else:
-                at = steps["return"]
+                doing = "return"
                 began = time.perf_counter()
                 answer = await self._bank.ask(step.method, target, step.body, headers)
                 seen.banks.add(began, time.perf_counter())

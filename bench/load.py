@@ -14,6 +14,7 @@ bench/README.md says what each figure means.
 import argparse
 import asyncio
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, Final
 
 import uvloop
@@ -48,10 +49,11 @@ async def get_us(program: Program, at_a_time: int) -> float:
 class Bench:
     """A daemon and banks that are warm."""
 
-    def __init__(self, server: Program, banks: Program) -> None:
+    def __init__(self, server: Program, banks: Program, noted: Path | None = None) -> None:
+        """`noted` is where the daemon writes down its calls to banks, if it does."""
         self.server = server
         self.banks = banks
-        self.watch = Watch(server, banks)
+        self.watch = Watch(server, banks, noted=noted)
 
     async def warm(self, at_a_time: int) -> None:
         """So that nobody pays for first times."""
@@ -114,8 +116,15 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
     document: dict[str, Any] = {"fsync_ms": options.fsync_ms, "journal": options.journal}
     unit = await empty_get_us(options.at_a_time)
     with ExitStack() as stack:
-        banks = stack.enter_context(processes.simulator())
-        bench = Bench(stack.enter_context(processes.daemon(banks.address, wired=wired)), banks)
+        noted = None
+        if (
+            options.rate or options.ramp
+        ):  # a closed run tells CPU, and pays for nothing that is not needed
+            noted = Path(stack.enter_context(processes.in_memory())) / "calls"
+            wired += ("--calls", str(noted))
+        banks = stack.enter_context(processes.simulator(module="bench.banks"))
+        server = stack.enter_context(processes.daemon(banks.address, wired=wired))
+        bench = Bench(server, banks, noted)
         await bench.warm(options.at_a_time)
         rate = options.rate
         if options.ramp:

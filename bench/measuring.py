@@ -1,27 +1,26 @@
 """What a program under load costs, from looking at it before and after: CPU, memory, commits, what the banks took.
 
-Latencies are what a browser sees, the banks' part included: with banks that answer at once they are what gatewayd adds,
-and a little more. The mean of what the banks took, as the daemon saw it, is told beside them but never taken off: it
-holds the daemon's own delay in reading their answers.
+Latencies are told twice: as a browser sees them, from when its customer was to come until the driver has read the
+answer, banks included; and what the daemon added to each request, from when its bytes went to the kernel until those of
+the answer came there, without the banks' part of that very request.
 """
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from bench import calls
 from bench.customers import STEPS, Seen
 from bench.figures import histogram_counts, metric_sum, quantile
 from bench.processes import Program, stolen_seconds
 from bench.wire import Connection
 
 PARTS: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
-CALLS: Final = {"pay": ("start",), "return": ("verify", "settle")}
-"""The banks' operations that a step waits for."""
 _COMMITS: Final = "gatewayd_journal_commit_events"
 _COMMIT_SECONDS: Final = "gatewayd_journal_commit_duration_seconds"
-_CALL_SECONDS: Final = "gatewayd_gateway_request_duration_seconds_sum"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +39,10 @@ class Look:
 class Watch:
     """Looks at `program` before and after, and at those that make the load. Use `again` first."""
 
-    def __init__(self, program: Program, *banks: Program) -> None:
+    def __init__(self, program: Program, *banks: Program, noted: Path | None = None) -> None:
+        """`noted` is where the program writes down its calls to banks (`bench.daemon --calls`)."""
         self._program = program
+        self._noted = noted
         self._banks = banks
         self._idle_bytes = program.resident_bytes()
         self._before: Look | None = None
@@ -107,17 +108,12 @@ class Watch:
             found["came_per_second"] = seen.came / seconds
         if after.text:
             found |= _journal(before, over, seconds)
-            found["banks_ms"] = {
-                step: (
-                    sum(
-                        _grown(before, after, _CALL_SECONDS, f'operation="{call}"')
-                        for call in calls
-                    )
-                    / done
-                    * 1e3
-                )
-                for step, calls in CALLS.items()
-            }
+        if self._noted is not None:
+            parts = calls.added(seen.exchanges, calls.read(self._noted))
+            found["added_ms"], found["banks_ms"] = (
+                {step: _milliseconds([each[part] for each in parts[step]]) for step in STEPS}
+                for part in (0, 1)
+            )
         return found
 
 

@@ -30,6 +30,8 @@ SERVER_CORE: Final = 0
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 40.0
 URL: Final = r"(http://[0-9.]+:\d+)"
+_MEMORY: Final = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""Where what is written beside a measurement is not in the way of the journal's disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +115,7 @@ def started(
 
     `address` says it for a program that does not print it. RuntimeError, with what it printed, if it ends before.
     """
-    memory = (
-        "/dev/shm" if Path("/dev/shm").is_dir() else None
-    )  # a log must not be in the way of the journal's disk
-    with tempfile.TemporaryFile(dir=memory) as said:
+    with tempfile.TemporaryFile(dir=_MEMORY) as said:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -139,6 +138,11 @@ def started(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def in_memory() -> "tempfile.TemporaryDirectory[str]":
+    """A directory that is no disk, where there is one."""
+    return tempfile.TemporaryDirectory(dir=_MEMORY)
 
 
 def _until(process: "subprocess.Popen[bytes]", said: int, ready: str) -> re.Match[str]:
@@ -176,9 +180,9 @@ def stand_aside() -> None:
 
 
 @contextlib.contextmanager
-def simulator(*options: str, config: Path = CONFIG) -> Iterator[Program]:
-    """The banks, with the contracts of that configuration."""
-    command = [sys.executable, "-m", "gatewayd", "simulate"]
+def simulator(*options: str, config: Path = CONFIG, module: str = "gatewayd") -> Iterator[Program]:
+    """The banks, with the contracts of that configuration; `bench.banks` is the module that says when they answer."""
+    command = [sys.executable, "-m", module, "simulate"]
     command += ["--config", str(config), "--listen", "127.0.0.1:0", "--payers", "auto"]
     with started(
         [*command, *(options or ("--mix", "paid"))], ready=URL, cores=other_cores()

@@ -118,8 +118,11 @@ def rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         found.append(
             (f"{name} {' / '.join(parts)}", " / ".join(f"{v:.1f}" for v in parts.values()) + " ms")
         )
-    for step, took in result.get("banks_ms", {}).items():
-        found.append((f"of {step}, the banks, mean", f"{took:.1f} ms"))
+    for name, figure in (("added to", "added_ms"), ("the banks' part of", "banks_ms")):
+        for step, parts in result.get(figure, {}).items():
+            if any(parts.values()):
+                took = " / ".join(f"{v:.1f}" for v in parts.values())
+                found.append((f"{name} {step} {' / '.join(parts)}", f"{took} ms"))
     return found
 
 

@@ -1,17 +1,28 @@
 """A browser and a shop as cheap as they can be: one keep-alive HTTP/1.1 connection, no scripts, no cookies.
 
 It must cost far less than what it measures, so it reads answers with httptools and does nothing that is not needed.
+When a request was sent is noted as its bytes go to the kernel, and when an answer came is told by the kernel too: a
+driver that is late to read it, because it shares its core, does not make the answer later.
 """
 
 import asyncio
 import html
 import re
-from collections.abc import Mapping
+import socket
+import struct
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
 import httptools
+
+SO_TIMESTAMPNS: Final = 35
+"""Linux tells with what it gives of a socket when that came, by the wall clock; Python has no name for it."""
+_TIMESPEC: Final = struct.Struct("@qq")
+_READ_BYTES: Final = 262_144
+_ANCILLARY_BYTES: Final = 128
 
 _FORM: Final = re.compile(rb"<form([^>]*)>(.*?)</form>", re.DOTALL | re.IGNORECASE)
 _INPUT: Final = re.compile(rb"<input([^>]*)>", re.IGNORECASE)
@@ -27,18 +38,23 @@ class Answer:
     body: bytes
     retry_after: float = 0.0
     """Seconds, where the answer asks to come again."""
+    sent: float = 0.0
+    """When the request went to the kernel (perf_counter)…"""
+    came: float = 0.0
+    """…and when the answer's last byte came there, whenever it was read."""
 
 
-class Connection(asyncio.Protocol):
+class Connection:
     """One connection, one request at a time."""
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
-        self._transport: asyncio.Transport | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._socket: socket.socket | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._body: list[bytes] = []
         self._location = ""
-        self._retry_after = 0.0
+        self._retry_after = self._sent = self._came = 0.0
         self._done: asyncio.Future[Answer] | None = None
 
     async def ask(
@@ -50,36 +66,67 @@ class Connection(asyncio.Protocol):
     ) -> Answer:
         """One exchange; ConnectionError where the server hangs up."""
         loop = asyncio.get_running_loop()
-        if self._transport is None or self._transport.is_closing():
-            await loop.create_connection(lambda: self, self._host, self._port)
-        assert self._transport is not None
+        link = self._socket or await self._connect(loop)
         lines = [f"{method} {target} HTTP/1.1", f"Host: {self._host}:{self._port}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if body or method == "POST":
             lines.append(f"Content-Length: {len(body)}")
+        request = "\r\n".join([*lines, "", ""]).encode() + body
         self._parser = httptools.HttpResponseParser(self)
         self._body, self._location, self._retry_after = [], "", 0.0
-        self._done = loop.create_future()
-        self._transport.write("\r\n".join([*lines, "", ""]).encode() + body)
-        return await self._done
+        done: asyncio.Future[Answer] = loop.create_future()
+        self._done = done
+        self._sent = time.perf_counter()
+        try:
+            sent = link.send(request)
+            if sent < len(request):
+                await loop.sock_sendall(link, request[sent:])
+        except OSError:
+            self._hang_up()
+        return await done
 
     def close(self) -> None:
         """Hang up."""
-        if self._transport is not None:
-            self._transport.close()
+        self._done = None
+        self._hang_up()
 
-    # --- asyncio and httptools
+    async def _connect(self, loop: asyncio.AbstractEventLoop) -> socket.socket:
+        link = socket.socket()
+        try:
+            link.setblocking(False)
+            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            link.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+            await loop.sock_connect(link, (self._host, self._port))
+            loop.add_reader(link, self._readable, link)
+        except BaseException:
+            link.close()
+            raise
+        self._loop, self._socket = loop, link
+        return link
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
-
-    def data_received(self, data: bytes) -> None:
+    def _readable(self, link: socket.socket) -> None:
+        try:
+            data, ancillary, _, _ = link.recvmsg(_READ_BYTES, _ANCILLARY_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._hang_up()
+            return
+        if not data:
+            self._hang_up()
+            return
+        self._came = time.perf_counter() - waited(ancillary, time.time())
         self._parser.feed_data(data)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
+    def _hang_up(self) -> None:
+        link, self._socket = self._socket, None
+        if link is not None and self._loop is not None:
+            self._loop.remove_reader(link)
+            link.close()
         if self._done is not None and not self._done.done():
             self._done.set_exception(ConnectionError("the server hung up"))
+
+    # --- httptools
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if name.lower() == b"location":
@@ -92,11 +139,23 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         status = self._parser.get_status_code()
-        if not self._parser.should_keep_alive() and self._transport is not None:
-            self._transport.close()
-        if self._done is not None and not self._done.done():
+        done, self._done = self._done, None
+        if not self._parser.should_keep_alive():
+            self._hang_up()
+        if done is not None and not done.done():
             body = b"".join(self._body)
-            self._done.set_result(Answer(status, self._location, body, self._retry_after))
+            done.set_result(
+                Answer(status, self._location, body, self._retry_after, self._sent, self._came)
+            )
+
+
+def waited(ancillary: Iterable[tuple[int, int, bytes]], wall: float) -> float:
+    """How many seconds ago what was just read had come, by what the kernel says; 0 where it says nothing."""
+    for level, kind, stamp in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
+            seconds, nanoseconds = _TIMESPEC.unpack(stamp)
+            return max(0.0, wall - (seconds + nanoseconds / 1e9))
+    return 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,11 @@ class Connection:
                 await loop.sock_sendall(link, request[sent:])
         except OSError:
             self._hang_up()
-        return await done
+        try:
+            return await done
+        except asyncio.CancelledError:
+            self._hang_up()  # a late answer must not meet the next request
+            raise
 
     def close(self) -> None:
         """Hang up."""
@@ -154,7 +158,7 @@ def waited(ancillary: Iterable[tuple[int, int, bytes]], wall: float) -> float:
     for level, kind, stamp in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
             seconds, nanoseconds = _TIMESPEC.unpack(stamp)
-            return max(0.0, wall - (seconds + nanoseconds / 1e9))
+            return max(0.0, wall - float(seconds + nanoseconds / 1e9))
     return 0.0
 
 

@@ -79,14 +79,30 @@ async def run(config: Config, log: Log, ready: Callable[[Serving], None]) -> Non
     Locked if another daemon has the journal, UnusableStore if it cannot be used, ConfigError if open payments would be
     left without their contract, StoreError if the disk fails, OSError if an address cannot be had.
     """
-    loop = asyncio.get_running_loop()
     async with serving(config, log) as daemon:
         _spare_the_collector()
         sys.setswitchinterval(SWITCH_SECONDS)
-        for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, daemon.stop)
+        heed_signals(daemon, log)
         ready(daemon)
         await daemon.ended
+
+
+def heed_signals(daemon: Serving, log: Log) -> None:
+    """Stop on SIGTERM and SIGINT; SIGHUP, by which others read their configuration anew, stops no payments.
+
+    It would end the process, and service managers do not take that for a failure. Where a terminal has gone, it stops.
+    """
+
+    def hung_up() -> None:
+        if sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty():
+            daemon.stop()
+        else:
+            log.warning("SIGHUP changes nothing: the configuration is read at the start only")
+
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, daemon.stop)
+    loop.add_signal_handler(signal.SIGHUP, hung_up)
 
 
 def _spare_the_collector() -> None:

@@ -2,13 +2,15 @@
 
 import asyncio
 import os
+import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from aiohttp import ClientError, ClientSession
 
-from gatewayd.daemon import serving
+from gatewayd.daemon import heed_signals, serving
 from gatewayd.engine.comparing import Comparing
 from gatewayd.engine.ports import Log
 from gatewayd.io import housekeeping
@@ -85,3 +87,22 @@ async def test_small_work_that_fails_is_told_once_and_stops_nothing(
     os.close(write)
     with os.fdopen(lines, "rb") as told:
         assert 1 == told.read().count(b"housekeeping failed")
+
+
+async def test_a_hang_up_stops_no_payments_and_a_termination_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)  # no terminal
+    lines, write = os.pipe()
+    loop = asyncio.get_running_loop()
+    with open_log(descriptor=write) as log:
+        async with asyncio.timeout(SECONDS_MAX), serving(config(tmp_path), log) as daemon:
+            heed_signals(daemon, log)
+            for number in (signal.SIGHUP, signal.SIGTERM):
+                signal.raise_signal(number)
+            await daemon.ended
+            for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+    os.close(write)
+    with os.fdopen(lines, "rb") as told:
+        assert b"SIGHUP changes nothing" in told.read()

@@ -157,13 +157,13 @@ async def test_a_reverse_without_an_answer_is_neither_yes_nor_no(
         authority = await shop.request()
         await shop.pay(authority)
         await shop.verify(authority)
-        monkeypatch.setattr("gatewayd.web.facade.desk.VERIFY_SECONDS", 0.1)
+        monkeypatch.setattr("gatewayd.web.facade.giving_back.VERIFY_SECONDS", 0.1)
         web.banks.faults.add(Fault(driver="saman", kind=Kind.ERROR500), web.clock.now)
         unknown = await shop.call("reverse", {"authority": authority})
         assert (503, -52) == (unknown.status, code(unknown))
         web.banks.faults.clear()
         web.clock.now += 60
-        monkeypatch.setattr("gatewayd.web.facade.desk.VERIFY_SECONDS", 15.0)
+        monkeypatch.setattr("gatewayd.web.facade.giving_back.VERIFY_SECONDS", 15.0)
         assert 100 == code(await shop.call("reverse", {"authority": authority}))
         assert "REVERSED" == await shop.status(authority)
 

@@ -4,6 +4,7 @@ import asyncio
 
 from gatewayd.engine.refunding import Made, Wanted
 from gatewayd.journal.store import Guard, GuardKind
+from gatewayd.simulator.faults import Fault, Kind
 from tests.refund_stage import ask_back, later, ledger, made, paid, refund_stage
 
 HALF = 75_000
@@ -52,6 +53,39 @@ async def test_who_waits_for_another_finds_the_payment_that_memory_let_go_of_mea
         answers = await asyncio.gather(*(ask(place) for place in range(100, 110)))
 
     assert 10 == sum(isinstance(answer, Made) for answer in answers), answers
+
+
+async def test_a_part_that_is_on_its_way_back_is_not_taken_for_all_of_it() -> None:
+    async with refund_stage("mellat") as web:
+        payment = await paid(web)
+        number = int(payment["id"].removeprefix("pay_"))
+        web.banks.faults.add(Fault(driver="mellat", kind=Kind.ERROR500), web.clock.now)
+        await made(web, payment, amount=HALF)
+        web.banks.faults.clear()
+        undone = await web.engine.refunding.undo(number, key="zarinpal", seconds=15.0)
+        await later(web, payment, 600)
+        row = ledger(web)
+
+    assert undone is False
+    assert HALF == row["refunded"]
+
+
+async def test_nobody_hears_that_it_does_not_go_back_before_that_has_landed() -> None:
+    """Of two that ask at once, one finds what the other has just written."""
+    async with refund_stage("sadad") as web:
+        payment = await paid(web)
+        number = int(payment["id"].removeprefix("pay_"))
+        await web.engine.refunding.create(number, Wanted(amount=None, key="zarinpal"))
+        await later(web, payment, 600)
+
+        async def undo() -> tuple[bool | None, bool]:
+            undone = await web.engine.refunding.undo(number, key="zarinpal", seconds=15.0)
+            return undone, web.engine.journal.landed_at(number) is None
+
+        async with web.engine.records.holding(number):
+            first, second = await asyncio.gather(undo(), undo())
+
+    assert ((False, True), (False, True)) == (first, second)
 
 
 async def test_every_change_of_a_refund_is_told() -> None:

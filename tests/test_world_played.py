@@ -10,6 +10,9 @@ from dataclasses import replace
 import pytest
 
 from gatewayd.core.events import ClockJumped, Event
+from gatewayd.core.refunds import GOES_BACK, Refund, RefundState
+from gatewayd.engine import refunding
+from gatewayd.engine.refunding import Refunding
 from gatewayd.io import jumps
 from gatewayd.io.clock import JumpWatch
 from gatewayd.io.jumps import Jumps
@@ -103,3 +106,60 @@ def test_a_jump_that_is_not_in_the_chain_is_caught(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(SqliteStore, "_linked", loose)
     assert caught({"verify"}, RESTLESS)
+
+
+# --- a face's reverse
+
+BACK = Options(
+    hours=0.5,
+    payments=30,
+    shop_has_a_face=1.0,
+    shop_forgets=0.0,
+    shop_reverses=0.9,
+    shop_reverses_twice=0.5,
+    shop_refunds=0.5,
+)
+
+
+def test_shops_with_a_face_reverse_at_once_late_and_twice() -> None:
+    seen = met(range(3), replace(BACK, crashes=6, lost_reply=0.1))
+    assert seen["shop_reverses"] > 20
+    assert seen["shop_reverses_twice"] > 20
+
+
+def test_a_reverse_that_takes_a_part_for_all_of_it_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    undo = Refunding.undo
+
+    async def hasty(self: Refunding, number: int, *, key: str, seconds: float) -> bool | None:
+        payment = await self._records.look(number)
+        begun = payment is not None and any(map(_goes_back, payment.refunds))
+        return begun or await undo(self, number, key=key, seconds=seconds)
+
+    monkeypatch.setattr(Refunding, "undo", hasty)
+    assert caught({"face's reverse"}, replace(BACK, lost_reply=0.2, shop_refunds=1.0))
+
+
+def test_a_reverse_that_says_no_while_its_bank_may_still_do_it_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    undo = Refunding.undo
+
+    async def hasty(self: Refunding, number: int, *, key: str, seconds: float) -> bool | None:
+        return await undo(self, number, key=key, seconds=seconds) or False
+
+    monkeypatch.setattr(Refunding, "undo", hasty)
+    assert caught({"face's reverse"}, replace(BACK, lost_reply=0.3))
+
+
+def test_a_reverse_that_says_yes_before_its_bank_does_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(refunding, "GOES_BACK", GOES_BACK | {RefundState.WAITING})
+    monkeypatch.setattr(refunding, "_SETTLED_WORD", frozenset(RefundState))
+    assert caught({"face's reverse"}, BACK)
+
+
+def _goes_back(refund: Refund) -> bool:
+    return refund.state in GOES_BACK

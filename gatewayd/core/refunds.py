@@ -69,6 +69,8 @@ STATUS: Final[Mapping[RefundState, RefundStatus]] = {
 }
 ENDED: Final = frozenset({RefundState.SUCCEEDED, RefundState.FAILED})
 """Nothing happens to these any more."""
+GOES_BACK: Final = frozenset({RefundState.SUCCEEDED, RefundState.ACCEPTED})
+"""The bank has said that it gives the money back."""
 
 
 class RefundWay(StrEnum):

@@ -16,7 +16,7 @@ from gatewayd.core import events as ev
 from gatewayd.core.actions import Note
 from gatewayd.core.payment import Payment, allows, apply
 from gatewayd.core.refund_plan import can_undo
-from gatewayd.core.refunds import ENDED, REFUNDS_MAX, Refund, RefundState, RefundStatus
+from gatewayd.core.refunds import ENDED, GOES_BACK, REFUNDS_MAX, Refund, RefundState, RefundStatus
 from gatewayd.core.terms import Traits
 from gatewayd.engine.acting import refund_of
 from gatewayd.engine.deadlines import Deadlines
@@ -28,8 +28,7 @@ from gatewayd.engine.tending import Tending
 from gatewayd.journal.journal import Ticket
 from gatewayd.journal.store import Guard, Holder
 
-_GOES_BACK: Final = frozenset({RefundState.SUCCEEDED, RefundState.ACCEPTED})
-_SETTLED_WORD: Final = _GOES_BACK | {RefundState.FAILED, RefundState.MANUAL}
+_SETTLED_WORD: Final = GOES_BACK | {RefundState.FAILED, RefundState.MANUAL}
 """A shop that waits for a refund has its answer."""
 LIST_MAX: Final = 1_000
 """Refunds in an operator's list."""
@@ -179,12 +178,14 @@ class Refunding:
                 return False
             await self._records.unlocked(number)
             payment = self._records.get(number)
-            begun = next((each for each in payment.refunds if each.state not in ENDED), None)
+            under_way = (each for each in payment.refunds if each.state not in ENDED)
+            begun = next((each for each in under_way if each.amount == payment.amount), None)
             if begun is None:
-                if not self._is_for_a_bank(payment, key):
-                    return False
-                made = await self.create(number, Wanted(amount=None, key=key))
+                made: object = None
+                if self._is_for_a_bank(payment, key):
+                    made = await self.create(number, Wanted(amount=None, key=key))
                 if not isinstance(made, Made):
+                    await self._records.landed(number)  # it may be another's word that says no
                     return False
                 begun = made.refund
             place = begun.number
@@ -197,7 +198,7 @@ class Refunding:
                 refund = (await self.resolve(number, place, done=False, **said)).refund
             if refund.state is RefundState.FAILED:
                 return False
-            return True if refund.state in _GOES_BACK else None
+            return True if refund.state in GOES_BACK else None
 
     def _is_for_a_bank(self, payment: Payment, key: str) -> bool:
         """Whether all of it could be given back by a bank now, as far as the plan knows."""

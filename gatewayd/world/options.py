@@ -144,6 +144,10 @@ class Options:
     """Speaks as a face's caller does: nothing is taken before it verifies."""
     shop_verifies_twice: float = 0.15
     """…at once, as a customer who reloads its page makes it."""
+    shop_reverses: float = 0.2
+    """A face's shop wants all of a verified payment to go back, at once or an hour later, and asks again."""
+    shop_reverses_twice: float = 0.2
+    """…twice at the same time."""
     shop_dallies: float = 0.2
     """Gives its word minutes or hours after the payment."""
     shop_forgets: float = 0.2

@@ -8,7 +8,8 @@ The rules that it holds the engine to:
 * Nothing is called paid before the bank's own book says that the money is ours, and not without the shop's word where
   that is waited for; a shop that is told that it has the money has it, and one that is told that it has not has not.
 * No call that can move money leaves before its request has landed.
-* Refunds that have not failed are never more than their payment together.
+* Refunds that have not failed are never more than their payment together. A face's shop that is told that its money
+  goes back sees it go back, and none that is told that it does not.
 * Every change of a public status, and of whether a person is needed, left its notice, in the same transaction.
 * Every such notice reaches the shop's receiver of webhooks, in order per payment, with the payment as it was then.
 * A shop is told once at most that its verify was the first, and what a face says of a payment is what has landed.
@@ -25,7 +26,7 @@ from gatewayd.core import events as ev
 from gatewayd.core.events import KINDS
 from gatewayd.core.news import news_of_refunds
 from gatewayd.core.payment import Attempt, Payment, apply, attempt_of
-from gatewayd.core.refunds import Refund
+from gatewayd.core.refunds import ENDED, GOES_BACK, Refund
 from gatewayd.core.states import IllegalTransition
 from gatewayd.core.status import FINAL, Status, needs_review, status_of
 from gatewayd.core.terms import AddressedBy, Operation, Traits
@@ -103,6 +104,8 @@ class Oracle:
         self._heard: dict[int, int] = {}
         """How many of these their receiver has heard."""
         self._first_told: set[int] = set()
+        self._told_back: dict[int, None] = {}
+        """Payments whose shop was told at its face that all of it goes back."""
         self._receipts: dict[tuple[str, str], set[int]] = {}
         self._compared: set[int] = set()
         """Payments of which a person was told that another has the same receipt."""
@@ -313,6 +316,19 @@ class Oracle:
         if self.payments[number].captured_ms is None:
             self._history.violated("shop's word", number, "said to be verified, and is not")
 
+    def told_back(self, number: int, *, done: bool | None) -> None:
+        """A face's shop has heard whether all of its payment goes back; None: that this is not known."""
+        payment = self.payments[number]
+        whole = [each for each in payment.refunds if each.amount == payment.amount]
+        goes = any(each.state in GOES_BACK for each in whole)
+        may_go = any(each.state not in ENDED for each in whole)
+        if done is (not goes) or (done is False and may_go):
+            states = [str(each.state) for each in payment.refunds]
+            self._history.violated("face's reverse", number, f"told {done}, but it is {states}")
+        if done:
+            self._told_back[number] = None
+        self._history.note(number, f"shop told that it goes back: {done}")
+
     def heard(self, number: int, version: int, news: str, status: str) -> None:
         """The shop's receiver has taken this, perhaps not for the first time."""
         due, heard = self._news.get(number, []), self._heard.get(number, 0)
@@ -334,6 +350,10 @@ class Oracle:
         for number, due in self._news.items():
             for told in due[self._heard.get(number, 0) :]:
                 self._history.violated("webhooks", number, f"never told {told}")
+        for number in self._told_back:
+            payment = self.payments[number]
+            if payment.refunded != payment.amount and not needs_review(payment):
+                self._history.violated("face's reverse", number, "it did not go back as was said")
         for number in sorted(self._uncompared()):
             self._history.violated("receipts", number, "another's receipt is the same; nobody said")
 

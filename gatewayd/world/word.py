@@ -12,6 +12,8 @@ from gatewayd.core.terms import Capture
 from gatewayd.engine.capturing import Verdict
 from gatewayd.engine.engine import Engine
 from gatewayd.journal.store import Holder
+from gatewayd.web.facade.giving_back import given_back
+from gatewayd.web.facade.standing import Standing, standing_of
 from gatewayd.web.facade.verifying import Verified, verified
 from gatewayd.world.machine import Down
 from gatewayd.world.town import Town
@@ -59,14 +61,20 @@ class Word:
         dice = self._dice
         faced = payment.hold is not None and payment.hold.face != ""
         ask = self._verified if faced else self._captured
+        reverses = False
         await asyncio.sleep(after)
         for _ in range(dice.randrange(3, 20)):
             asking = [ask(number, payment)]
             if faced and dice.random() < self._options.shop_verifies_twice:
                 self._town.history.count("shop_verifies_twice")
                 asking.append(ask(number, payment))
-            if any(await asyncio.gather(*asking)) and dice.random() < 0.7:
-                return
+            if any(await asyncio.gather(*asking)):
+                if faced and not reverses and dice.random() < self._options.shop_reverses:
+                    reverses = True
+                    self._town.history.count("shop_reverses")
+                    self._town.send_out(self._takes_back(number))
+                if dice.random() < 0.7:
+                    return
             await self._town.loop.sleep(dice.uniform(5.0, 240.0))
 
     async def _captured(self, number: int, _payment: Payment) -> bool:
@@ -92,6 +100,37 @@ class Word:
             except Down:
                 await asyncio.sleep(self._dice.uniform(0.5, 20.0))
         return False
+
+    async def _takes_back(self, number: int) -> None:
+        """A face's shop that wants all of it to go back, until it knows; some ask again all the same."""
+        dice = self._dice
+        await asyncio.sleep(dice.uniform(0.0, 5.0 if dice.random() < 0.5 else 5_400.0))
+        for _ in range(dice.randrange(1, 6)):
+            asking = [self._reversed(number)]
+            if dice.random() < self._options.shop_reverses_twice:
+                self._town.history.count("shop_reverses_twice")
+                asking.append(self._reversed(number))
+            if any(await asyncio.gather(*asking)) and dice.random() < 0.7:
+                return
+            await self._town.loop.sleep(dice.uniform(0.5, 300.0))
+
+    async def _reversed(self, number: int) -> bool:
+        """Whether a face's shop hears that all of it goes back, or has gone back."""
+        town = self._town
+
+        async def reverse(engine: Engine) -> bool:
+            found = town.told(number, await engine.records.look(number))
+            if found is None or standing_of(found) is not Standing.VERIFIED:
+                return found is not None and standing_of(found) is Standing.REVERSED
+            done = await given_back(engine, found)
+            town.oracle.told_back(number, done=done)
+            return done is True
+
+        patience = self._dice.uniform(0.0, 0.5) if self._hangs_up() else None
+        try:
+            return await town.machine.ask(reverse, patience=patience)
+        except Down:
+            return False
 
     def _hangs_up(self) -> bool:
         return not self._town.is_calm and self._dice.random() < self._options.hangs_up

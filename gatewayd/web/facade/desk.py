@@ -1,4 +1,4 @@
-"""What both faces share: whose merchant this is, making a payment, asking about it and giving it back."""
+"""What both faces share: whose merchant this is, making a payment and asking about it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from gatewayd.journal.store import Holder
 from gatewayd.web.facade.callbacks import face_of
 from gatewayd.web.facade.names import Names
 from gatewayd.web.facade.standing import Standing, standing_of
-from gatewayd.web.facade.verifying import VERIFY_SECONDS, Verified, firsts_after, verified
+from gatewayd.web.facade.verifying import Verified, firsts_after, verified
 from gatewayd.web.ports import ENGINE, SERVICE, TALLY
 from gatewayd.web.rates import RATES
 from gatewayd.web.welcome import welcome
@@ -140,12 +140,6 @@ async def asked(request: web.Request, payment: Payment) -> Payment:
         return payment
     capturing = request.app[ENGINE].capturing
     return await capturing.ask(payment.number, seconds=INQUIRY_SECONDS) or payment
-
-
-async def give_back(request: web.Request, payment: Payment) -> bool | None:
-    """Give a verified payment's money back; False if its gateway does not, None if that is not known yet."""
-    refunding = request.app[ENGINE].refunding
-    return await refunding.undo(payment.number, key=face_of(payment), seconds=VERIFY_SECONDS)
 
 
 async def own_payment(

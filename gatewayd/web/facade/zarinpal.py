@@ -23,12 +23,12 @@ from gatewayd.web.facade.desk import (
     asked,
     create,
     eligible,
-    give_back,
     is_busy,
     is_too_quick,
     own_payment,
     verify,
 )
+from gatewayd.web.facade.giving_back import given_back
 from gatewayd.web.facade.reading import read_document, text_of, whole_of
 from gatewayd.web.facade.standing import Standing, standing_of
 from gatewayd.web.facade.zarinpal_wire import Refused
@@ -138,7 +138,7 @@ async def _reverse(request: web.Request, document: Document) -> Document:
     payment = await _payment(request, document)
     if standing_of(payment) is not Standing.VERIFIED:
         raise Refused(wire.NOT_REVERSIBLE)
-    match await give_back(request, payment):
+    match await given_back(request.app[ENGINE], payment):
         case True:
             return {"code": 100, "message": "Reversed"}
         case False:

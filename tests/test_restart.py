@@ -5,6 +5,7 @@ never; either way bank and journal agree in the end, and who paid once has paid 
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any
@@ -399,3 +400,17 @@ async def test_numbers_go_on_growing_when_the_clock_is_set_back_over_a_restart()
         assert second > first
         await shop.pay(second)
         assert Status.PAID is shop.status(second)
+
+
+@on_virtual_time
+async def test_a_clock_that_was_wrong_for_a_moment_does_not_spoil_what_banks_are_told() -> None:
+    """Deadlines do not go back with it; a bank that compares dates would refuse every payment until they met again."""
+    async with Shop("mellat") as shop:
+        await shop.arrive(await shop.create())
+        shop.clock.wall_off = 24 * HOUR
+        await shop.arrive(await shop.create())
+        shop.clock.wall_off = 0.0
+        await shop.arrive(await shop.create())
+        bodies = [each.call.body for each in shop.sent]
+        days = [re.findall(rb"<localDate>(\d+)</localDate>", body) for body in bodies]
+        assert [[b"20250211"], [b"20250212"], [b"20250211"]] == days

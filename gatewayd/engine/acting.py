@@ -279,7 +279,8 @@ class Acting:
             bank_order=attempt.bank_order,
             amount=payment.amount,
             callback_url=self._links.return_url(payment.number, attempt.number, attempt.gateway),
-            made_at=attempt.began_ms / 1000,
+            # Banks compare it with their own clock, so a wall that was set back counts at once here.
+            made_at=min(attempt.began_ms / 1000, self._clock.wall()),
             description=payment.description,
             payer=payment.payer or _NOBODY,
             splits=payment.splits,

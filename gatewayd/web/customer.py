@@ -175,7 +175,7 @@ def show(request: Request, view: View) -> Answered:
     if isinstance(view, Back):
         if payment.hold is not None and payment.hold.face:
             return go(callback_url(payment, request.app[DESK].names))
-        return go(shop_url(payment, shop, engine.deadlines.now_ms()))
+        return go(shop_url(payment, shop, engine.clock.wall()))
     common: dict[str, Any] = {
         "locale": payment.locale,
         "payment": payment,

@@ -113,9 +113,12 @@ def checked_return_url(url: str, shop: ShopSettings) -> str:
     return ascii_url
 
 
-def shop_url(payment: Payment, shop: ShopSettings, now_ms: int) -> str:
-    """Where the customer goes back to: the shop's address with the payment's status, signed."""
-    status, timestamp = status_of(payment), str(now_ms // 1000)
+def shop_url(payment: Payment, shop: ShopSettings, wall: float) -> str:
+    """Where the customer goes back to: the shop's address with the payment's status, signed.
+
+    `wall` is in seconds, as the shop will compare it with its own clock.
+    """
+    status, timestamp = status_of(payment), str(int(wall))
     ours = {
         "payment_id": public_id(payment.number),
         "order_id": payment.order_id,

@@ -270,6 +270,12 @@ def test_a_wsdl_names_the_address_that_it_was_asked_at(path: str, query: str) ->
     assert f"{bank.base_url}{path}" == address.get("location")
 
 
+def test_a_look_at_the_wsdl_is_no_call() -> None:
+    reply = Mellat().send("HEAD", f"{SERVICE}?wsdl")
+    assert reply is not None
+    assert 200 == reply.status
+
+
 def test_texts_are_optional_in_the_wsdl_and_the_payer_s_id_is_one() -> None:
     reply = Mellat().send("GET", f"{SERVICE}?wsdl")
     assert reply is not None

@@ -325,7 +325,13 @@ def test_a_contract_that_cannot_work_is_refused(wrong: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "rrn"), [({}, None), (True, None), (401512345678.0, "401512345678")]
+    ("number", "rrn"),
+    [
+        ({}, None),
+        (True, None),
+        (401512345678.0, "401512345678"),
+        (" ۴۰۱۵۱۲۳۴۵۶۷۸", "401512345678"),
+    ],
 )
 def test_a_proof_is_not_lost_over_an_odd_number_that_is_only_shown(
     number: Any, rrn: str | None

@@ -107,9 +107,10 @@ def shown(value: object) -> str | None:
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         value = int(value)
     try:
-        return text_or_none(value, "")
+        text = text_or_none(value, "")
     except MalformedReply:
         return None
+    return text if text is None or text.isascii() else text.translate(_LATIN_DIGITS)
 
 
 def text_or_none(value: object, name: str) -> str | None:

@@ -167,7 +167,9 @@ class Service:
 
 def wants_wsdl(request: Request) -> bool:
     """Whether this asks for the description of the service."""
-    return request.method == "GET" and any(name.lower() == "wsdl" for name in request.query)
+    return request.method in {"GET", "HEAD"} and any(
+        name.lower() == "wsdl" for name in request.query
+    )
 
 
 def wsdl(service: Service, address: str) -> Reply:

@@ -120,4 +120,4 @@ def outbox_of(web: Web) -> Outbox:
 def pass_time(web: Web, seconds: float) -> None:
     """The clock goes on, and whoever waits for it looks at it."""
     web.clock.now += seconds
-    outbox_of(web)._wake.set()
+    outbox_of(web)._wake.ring()

@@ -239,7 +239,7 @@ class Shop:
     async def rest(self) -> None:
         """Until nothing is under way that could go on by itself at once."""
         for _ in range(10_000):
-            self.engine.tending._wake.set()
+            self.engine.tending._wake.ring()
             await asyncio.sleep(0.3 if self.engine.tending.calls_out else 0.005)
             first_ms = self.engine.tending._agenda.first_ms()
             due = first_ms is not None and first_ms <= self.engine.deadlines.now_ms()

@@ -5,7 +5,7 @@ is known to be legal, and the attempt is already in its new state.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from gatewayd.core import events as ev
 from gatewayd.core.claims import named_by_bank
@@ -18,7 +18,7 @@ from gatewayd.core.terms import (
     Redirect,
     Refusal,
 )
-from gatewayd.core.values import changed, quick
+from gatewayd.core.values import changed, changer, quick
 
 STRAY_MS: Final = 60_000
 """How long a request that was given up may lie about before the bank's server drops it too."""
@@ -108,28 +108,35 @@ class Attempt:
         return self.state in UNKNOWN
 
 
+_MOVED: Final = ("state", "changed_ms")
+_moved: Final = changer(Attempt, *_MOVED)
+_started: Final = changer(Attempt, *_MOVED, "redirect", "handed_ms")
+_verifying: Final = changer(Attempt, *_MOVED, "ask_now")
+_verified: Final = changer(Attempt, *_MOVED, "receipt", "card", "tries", "tried_ms", "no")
+_settled: Final = changer(Attempt, *_MOVED, "tries", "tried_ms")
+_taken: Final = changer(Attempt, *_MOVED, "reference_taken")
+
+
 def after_event(attempt: Attempt, event: ev.AttemptEvent, state: State) -> Attempt:
     """The attempt in its new state, with what the event adds."""
     at, was = event.at_ms, attempt.state
-    moved: dict[str, Any] = {} if state is was else {"state": state, "changed_ms": at}
+    since = attempt.changed_ms if state is was else at
     match event:  # the main flow's first, and in one copy
         case ev.Started(redirect=redirect):
-            return changed(attempt, redirect=redirect, handed_ms=at, **moved)
+            return _started(attempt, state, since, redirect, at)
         case ev.VerifyRequested():
-            return changed(attempt, ask_now=False, **moved)
+            return _verifying(attempt, state, since, False)  # noqa: FBT003 - a changer's, in order
         case ev.Verified() | ev.Mismatched():
-            card, no = event.private.get("card"), None
-            return changed(
-                attempt, receipt=event.receipt, card=card, tries=0, tried_ms=at, no=no, **moved
-            )
+            card = event.private.get("card")
+            return _verified(attempt, state, since, event.receipt, card, 0, at, None)
         case ev.SettleRequested():
-            return changed(attempt, **moved)
+            return _moved(attempt, state, since)
         case ev.Settled():
-            return changed(attempt, tries=0, tried_ms=at, **moved)
+            return _settled(attempt, state, since, 0, at)
         case ev.ReferenceTaken():
-            return changed(attempt, reference_taken=True, **moved)
+            return _taken(attempt, state, since, True)  # noqa: FBT003 - as above
         case _:
-            return _after(changed(attempt, **moved) if moved else attempt, event, was)
+            return _after(attempt if state is was else _moved(attempt, state, at), event, was)
 
 
 def _after(attempt: Attempt, event: ev.AttemptEvent, was: State) -> Attempt:
@@ -237,27 +244,38 @@ def _next_claim(attempt: Attempt, at_ms: int) -> Attempt:
     return changed(doubted, claim=claim, waiting=tuple(waiting))
 
 
+_answered: Final = changer(
+    Attempt,
+    "asks",
+    "asked_ms",
+    "ask_now",
+    "last_ask_lost",
+    "last_ask_silent",
+    "last_ask_pending",
+    "no",
+)
+
+
 def _asked(attempt: Attempt, event: ev.Asked, was: State) -> Attempt:
-    asked = changed(
+    finding, no = event.inquiry.finding, attempt.no
+    if finding is Finding.NOT_PAID and attempt.state in {State.WITH_PAYER, State.LAPSED}:
+        no = no or Refusal(cause=CodeClass.NOT_PAID, code="", message="inquiry: not paid")
+    asked = _answered(
         attempt,
-        asks=attempt.asks + 1,
-        asked_ms=event.at_ms,
-        ask_now=False,
-        last_ask_lost=event.inquiry.finding is Finding.UNKNOWN,
-        last_ask_silent=event.silent,
-        last_ask_pending=event.inquiry.finding is Finding.PENDING,
+        attempt.asks + 1,
+        event.at_ms,
+        False,  # noqa: FBT003 - a changer's, in order
+        finding is Finding.UNKNOWN,
+        event.silent,
+        finding is Finding.PENDING,
+        no,
     )
-    match event.inquiry.finding:
-        case Finding.PAID | Finding.VERIFIED:
-            taken, reference = asked.reference_taken, event.inquiry.reference
-            claim, waiting = named_by_bank(asked.claim, asked.waiting, reference, taken=taken)
-            taken = taken and claim is asked.claim
-            asked = changed(asked, claim=claim, waiting=waiting, reference_taken=taken)
-            doubt_ms = asked.doubt_ms if asked.doubt_ms is not None else event.at_ms
-            overdue = asked.overdue or was is State.LAPSED
-            return changed(asked, doubt_ms=doubt_ms, overdue=overdue, no=None)
-        case Finding.NOT_PAID if asked.state in {State.WITH_PAYER, State.LAPSED}:
-            no = Refusal(cause=CodeClass.NOT_PAID, code="", message="inquiry: not paid")
-            return changed(asked, no=asked.no or no)
-        case _:
-            return asked
+    if finding is not Finding.PAID and finding is not Finding.VERIFIED:
+        return asked
+    taken, reference = asked.reference_taken, event.inquiry.reference
+    claim, waiting = named_by_bank(asked.claim, asked.waiting, reference, taken=taken)
+    taken = taken and claim is asked.claim
+    asked = changed(asked, claim=claim, waiting=waiting, reference_taken=taken)
+    doubt_ms = asked.doubt_ms if asked.doubt_ms is not None else event.at_ms
+    overdue = asked.overdue or was is State.LAPSED
+    return changed(asked, doubt_ms=doubt_ms, overdue=overdue, no=None)

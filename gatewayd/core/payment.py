@@ -33,7 +33,7 @@ from gatewayd.core.terms import (
     Payer,
     Split,
 )
-from gatewayd.core.values import changed, quick
+from gatewayd.core.values import changed, changer, quick
 
 _TO_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -144,6 +144,10 @@ class Payment:
         return self.attempts[number - 1] if 1 <= number <= len(self.attempts) else None
 
 
+_begun: Final = changer(Payment, "version", "attempts")
+_moved: Final = changer(Payment, "version", "attempts", "captured_ms", "reviews", "refunds")
+
+
 def apply(payment: Payment | None, event: ev.Event, *, number: int = 0) -> Payment:
     """The payment after `event`; IllegalTransition leaves everything as it was. `number` names a new payment."""
     if isinstance(event, ev.Created):
@@ -168,7 +172,7 @@ def apply(payment: Payment | None, event: ev.Event, *, number: int = 0) -> Payme
                 began_ms=event.at_ms,
                 changed_ms=event.at_ms,
             )
-            return changed(payment, version=version, attempts=(*payment.attempts, begun))
+            return _begun(payment, version, (*payment.attempts, begun))
         case ev.AttemptEvent():
             return _at_attempt(payment, event, version)
         case ev.CaptureRequested() | ev.CaptureDue() | ev.CaptureLapsed():
@@ -294,14 +298,7 @@ def _at_attempt(payment: Payment, event: ev.AttemptEvent, version: int) -> Payme
             reviews = reviews if lost in reviews else (*reviews, lost)
         case _:
             pass
-    moved = changed(
-        payment,
-        version=version,
-        attempts=attempts,
-        captured_ms=captured_ms,
-        reviews=reviews,
-        refunds=refunds,
-    )
+    moved = _moved(payment, version, attempts, captured_ms, reviews, refunds)
     if payment.hold is None:
         return moved
     asked_ms = before.asked_ms or before.handed_ms or before.began_ms

@@ -26,6 +26,11 @@ def changed(value: T, **changes: Any) -> T:
     return copy
 
 
+def changer(kind: type[T], *names: str) -> Callable[..., T]:
+    """What `changed` does with these names, for places where it is done all the time: a value, then theirs in order."""
+    return _change(kind, names)
+
+
 _CHANGES: Final[dict[tuple[Any, ...], Callable[..., Any]]] = {}
 """By class and names of what is changed: as many as there are calls of `changed` in the code."""
 

@@ -8,7 +8,7 @@ Rules:
 """
 
 from collections.abc import Coroutine, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from gatewayd.core import events as ev
 from gatewayd.core import judge, outcomes
@@ -44,7 +44,11 @@ _NOBODY: Final = Payer()
 
 
 class Acting:
-    """The engine's hands: one method per kind of call."""
+    """The engine's hands: one method per kind of call.
+
+    Nothing is planned that a gateway's traits do not promise, and its driver can do what they do: that is not looked at
+    again for every call.
+    """
 
     def __init__(
         self,
@@ -178,8 +182,7 @@ class Acting:
 
     async def _settle(self, number: int, attempt: int) -> None:
         payment, ours, gateway = self._parts(number, attempt)
-        driver, token, receipt = gateway.driver, ours.token, ours.receipt
-        assert isinstance(driver, Settleable)
+        driver, token, receipt = cast("Settleable", gateway.driver), ours.token, ours.receipt
         assert token is not None
         assert receipt is not None
         flow = driver.settle(self.order(payment, ours), token, receipt)
@@ -190,8 +193,7 @@ class Acting:
 
     async def _reverse(self, number: int, attempt: int) -> None:
         payment, ours, gateway = self._parts(number, attempt)
-        driver, token = gateway.driver, ours.token
-        assert isinstance(driver, Reversible)
+        driver, token = cast("Reversible", gateway.driver), ours.token
         assert token is not None
         receipt = ours.receipt or Receipt(ref_num=ours.claim.reference if ours.claim else None)
         flow = driver.reverse(self.order(payment, ours), token, receipt)
@@ -244,8 +246,7 @@ class Acting:
     async def _inquire(self, number: int, attempt: int) -> None:
         """What the bank says is recorded if it still matters: a return may have come meanwhile."""
         payment, ours, gateway = self._parts(number, attempt)
-        driver, token = gateway.driver, ours.token
-        assert isinstance(driver, Inquirable)
+        driver, token = cast("Inquirable", gateway.driver), ours.token
         assert token is not None
         flow = driver.inquire(self.order(payment, ours), token, ours.claim)
         outcome = await self._drive(

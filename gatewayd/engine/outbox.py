@@ -21,6 +21,7 @@ from gatewayd.core.delivery import Answer, Changes, Delivery, Receiver, Rules, S
 from gatewayd.core.secret import Secret
 from gatewayd.core.settings import ReceiverSettings, ShopSettings, WebhookSettings
 from gatewayd.core.signing import signatures
+from gatewayd.engine.bell import Bell
 from gatewayd.engine.event_ids import ReadNotices, event_id
 from gatewayd.engine.ports import Log
 from gatewayd.engine.pump import Pump
@@ -140,7 +141,7 @@ class Outbox:
         self._log = log
         self._on_answer = on_answer
         self._look_every_seconds = look_every_seconds
-        self._wake = asyncio.Event()
+        self._wake = Bell()
         self._workers: set[asyncio.Task[None]] = set()
         self._stopping = False
         pump.post_by(self._changes)
@@ -149,7 +150,7 @@ class Outbox:
         """There is news of this shop's."""
         if whose in self._of:
             self._unread.update(dict.fromkeys(self._of[whose]))
-            self._wake.set()
+            self._wake.ring()
 
     # --- orders
 
@@ -165,7 +166,7 @@ class Outbox:
                 receiver.send_again(_delivery(told, self._now_ms()))
                 names.append(receiver.name)
         self._pump.post_soon()
-        self._wake.set()
+        self._wake.ring()
         return names
 
     def replay(self, name: str, after: int) -> None:
@@ -207,7 +208,7 @@ class Outbox:
     def _go_on(self, receiver: Receiver) -> None:
         self._unread[receiver] = None
         self._pump.post_soon()
-        self._wake.set()
+        self._wake.ring()
 
     # --- the loop
 
@@ -215,7 +216,7 @@ class Outbox:
         """Deliver, until `stop`."""
         async with asyncio.TaskGroup() as tasks:
             while not self._stopping:
-                self._wake.clear()
+                self._wake.hush()
                 more = await self._read_news()
                 for receiver in self.receivers.values():
                     self._begin(tasks, receiver)
@@ -232,7 +233,7 @@ class Outbox:
     def stop(self) -> None:
         """Begin no more deliveries; `run` ends when those that are out have, or soon."""
         self._stopping = True
-        self._wake.set()
+        self._wake.ring()
 
     async def _read_news(self) -> bool:
         """Read what is new for everybody who has room; whether there is more."""
@@ -266,9 +267,9 @@ class Outbox:
         now_ms = self._now_ms()
         due = [each for one in self.receivers.values() if (each := one.due_ms()) is not None]
         pause = min([self._look_every_seconds, *((each - now_ms) / 1000 for each in due)])
-        alarm = asyncio.get_running_loop().call_later(max(0.0, pause), self._wake.set)
+        alarm = asyncio.get_running_loop().call_later(max(0.0, pause), self._wake.ring)
         try:
-            await self._wake.wait()
+            await self._wake.heard()
         finally:
             alarm.cancel()
         if self._unread and not self._stopping:
@@ -287,7 +288,7 @@ class Outbox:
         while going_on is not None:
             await self._deliver(receiver, going_on)
             going_on = None if self._stopping else receiver.next(self._now_ms())
-        self._wake.set()
+        self._wake.ring()
 
     async def _deliver(self, receiver: Receiver, delivery: Delivery) -> None:
         address = self._addresses[receiver.name]

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from gatewayd.core.delivery import Changes
+from gatewayd.engine.bell import Bell
 from gatewayd.engine.ports import Clock
 from gatewayd.journal.journal import Journal
 from gatewayd.journal.store import NO_SEARCHES, Append, Holder, Searches
@@ -56,7 +57,7 @@ class Pump:
         self._pace_seconds = pace_seconds
         self._search_every_seconds = search_every_seconds
         self._on_commit = on_commit
-        self._wake = asyncio.Event()
+        self._wake = Bell()
         self._last_commit = float("-inf")
         self.commits = 0
         """How many have landed."""
@@ -69,12 +70,12 @@ class Pump:
         self._post_timer: asyncio.TimerHandle | None = None
         self._post_due = False
         self._stopping = False
-        journal.on_queued = self._wake.set
+        journal.on_queued = self._wake.ring
 
     def stop(self) -> None:
         """Let `run` end once everything queued has landed."""
         self._stopping = True
-        self._wake.set()
+        self._wake.ring()
 
     def post_by(self, take: TakePosting) -> None:
         """Who is asked what became of webhooks, whenever that is to be written down."""
@@ -92,7 +93,7 @@ class Pump:
             self._post_timer.cancel()
             self._post_timer = None
         self._post_due = True
-        self._wake.set()
+        self._wake.ring()
 
     async def searched(self) -> None:
         """Until payments are found by everything that had landed when this was asked for."""
@@ -101,7 +102,7 @@ class Pump:
         found: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._search_waiters.append(found)
         self._search_due = True
-        self._wake.set()
+        self._wake.ring()
         await found
 
     async def searched_soon(self) -> None:
@@ -118,14 +119,14 @@ class Pump:
         """Until `stop`; raises StoreError when the disk fails."""
         try:
             while not (self._stopping and self._journal.is_idle and not self._post_due):
-                self._wake.clear()
+                self._wake.hush()
                 self._time_searches()
                 due = self._search_due or self._post_due or self._stopping
                 if self._journal.has_events or due:
                     await self._pause()
                     await self._commit()
                 else:
-                    await self._wake.wait()
+                    await self._wake.heard()
         finally:
             for timer in (self._search_timer, self._post_timer):
                 if timer is not None:
@@ -176,4 +177,4 @@ class Pump:
     def _searches_are_due(self) -> None:
         self._search_timer = None
         self._search_due = True
-        self._wake.set()
+        self._wake.ring()

@@ -17,6 +17,7 @@ from gatewayd.core.terms import Traits
 from gatewayd.core.values import changed
 from gatewayd.engine.acting import Acting
 from gatewayd.engine.agenda import Agenda
+from gatewayd.engine.bell import Bell
 from gatewayd.engine.deadlines import Deadlines
 from gatewayd.engine.ports import Log
 from gatewayd.engine.records import Records
@@ -64,7 +65,7 @@ class Tending:
         self._busy: dict[int, frozenset[int]] = {}
         self._idle_waiters: dict[int, list[asyncio.Future[None]]] = {}
         self._agenda = Agenda()
-        self._wake = asyncio.Event()
+        self._wake = Bell()
         self.is_stopping = False
 
     # --- what a payment needs
@@ -198,16 +199,16 @@ class Tending:
             first_ms = self._agenda.first_ms()
             if first_ms is not None:
                 pause = min(pause, max(0.0, (first_ms - now_ms) / 1000))
-            self._wake.clear()
-            alarm = loop.call_later(pause, self._wake.set)
+            self._wake.hush()
+            alarm = loop.call_later(pause, self._wake.ring)
             try:
-                await self._wake.wait()
+                await self._wake.heard()
             finally:
                 alarm.cancel()
 
     def _remember(self, number: int, due_ms: int) -> None:
         if self._agenda.note(number, due_ms):
-            self._wake.set()
+            self._wake.ring()
 
     # --- calls
 

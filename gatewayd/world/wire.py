@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -47,6 +48,8 @@ KINDS: Final = (
 )
 """The network's options, in the order in which a draw passes them."""
 DIAL_SECONDS: Final = 3.0
+URLS_KEPT: Final = 256
+"""Calls go to a few dozen addresses, again and again."""
 LATE_BY_SECONDS_MAX: Final = 45.0
 """How long a request may lie about somewhere before it takes effect at the bank."""
 LATE_BY_DAYS: Final = 2
@@ -245,11 +248,19 @@ class Wire:
 
 
 def _arrives(call: Call) -> tuple[str, Request]:
-    parts = urlsplit(call.url)
+    target, origin = _aimed(call.url)
     return read_request(
         method=call.method,
-        target=f"{parts.path}?{parts.query}" if parts.query else parts.path,
-        origin=f"{parts.scheme}://{parts.netloc}",
+        target=target,
+        origin=origin,
         headers={name.lower(): value for name, value in call.headers.items()},
         body=call.body,
     )
+
+
+@lru_cache(maxsize=URLS_KEPT)
+def _aimed(url: str) -> tuple[str, str]:
+    """Path with query, and whom they are asked of."""
+    parts = urlsplit(url)
+    target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    return target, f"{parts.scheme}://{parts.netloc}"

@@ -73,7 +73,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._timers: list[tuple[float, int, _Step | asyncio.Future[None]]] = []
         """A future is that of somebody who sleeps."""
         self._timers_made = 0
-        self._steps_left = STEPS_MAX
         self._interrupt_in = 0
         self._interrupt: Callable[[], None] | None = None
         self._context = copy_context()
@@ -92,6 +91,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._interrupt_in += 1
 
     # --- what asyncio asks of a loop
+
+    get_debug = staticmethod(bool)
+    """Never; every future and task asks for it, and of a builtin it is cheaper."""
 
     def call_soon(
         self,
@@ -155,7 +157,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     # --- running
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
-        """Run `main` and whatever else is due until `main` has ended; its result, or what it raised.
+        """Run `main` and whatever else is due until `main` has ended and all is at rest; its result, or what it raised.
 
         A callback that raises is a mistake of this world's own, and ends it. Nobody here keeps anything in contexts, so
         none is entered.
@@ -164,20 +166,19 @@ class VirtualLoop(asyncio.BaseEventLoop):
         soon = self._soon
         asyncio._set_running_loop(self)  # noqa: SLF001 - the door that asyncio keeps for loops
         try:
-            while not task.done():
-                if not soon:
-                    self._jump()
-                self._steps_left -= len(soon)
-                if self._steps_left <= 0:
-                    raise Stuck("nothing comes to rest")
-                for _ in range(len(soon)):
+            for _ in range(STEPS_MAX):
+                if soon:
                     callback, args = soon.popleft()
                     callback(*args)
                     if self._interrupt is not None:
                         self._count_down()
+                elif task.done():
+                    return task.result()
+                else:
+                    self._jump()
+            raise Stuck("nothing comes to rest")
         finally:
             asyncio._set_running_loop(None)  # noqa: SLF001 - as above
-        return task.result()
 
     def _count_down(self) -> None:
         self._interrupt_in -= 1

@@ -25,6 +25,7 @@ from gatewayd.journal.filters import Filter
 from gatewayd.journal.journal import Journal
 from gatewayd.journal.memory import MemoryStore
 from gatewayd.journal.recovery import last_order, refresh_searches
+from gatewayd.journal.store import StoreError
 from tests.journals import MANY, begin, counted, journal, land, live, opened, payments, sql
 
 
@@ -101,6 +102,12 @@ def test_a_second_daemon_is_refused_and_the_first_undisturbed(path: Path) -> Non
         assert () == verify(path).problems
     with booted(path):
         pass
+
+
+def test_a_folder_that_cannot_be_had_is_said_to_be_the_journals(tmp_path: Path) -> None:
+    (tmp_path / "var").write_text("a file")
+    with pytest.raises(StoreError, match=r"the journal's folder or lock: .*var"):
+        open_journal(JournalSettings(path=str(tmp_path / "var" / "j.db")), now_ms=FIRST_MS)
 
 
 def test_a_start_that_fails_gives_the_lock_back(path: Path) -> None:

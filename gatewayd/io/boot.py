@@ -29,6 +29,7 @@ from gatewayd.io.store_thread import StoreThread
 from gatewayd.journal import codec
 from gatewayd.journal.journal import DamagedJournal, Journal, replay
 from gatewayd.journal.recovery import last_order, take_over
+from gatewayd.journal.store import StoreError
 
 FREEZE_FROM: Final = 10_000
 """From so many open payments on, looking for garbage among them would hold up the loop for a tenth of a second."""
@@ -85,9 +86,12 @@ def open_journal(
 ) -> Opened:
     """The journal, locked. Locked if another process has it, UnusableStore, StoreError if the disk fails."""
     path = Path(settings.path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as undo:
-        lock = undo.enter_context(FileLock(lock_path(path)))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = undo.enter_context(FileLock(lock_path(path)))
+        except OSError as error:
+            raise StoreError(f"cannot make the journal's folder or lock: {error}") from error
         store = SqliteStore(path, ballast_bytes=settings.ballast_bytes, make_secret=make_secret)
         undo.callback(store.close)
         unknown = sorted(store.kinds - KINDS.keys())

@@ -21,6 +21,7 @@ from gatewayd.engine.gateway import contracts
 from gatewayd.io import check as checking
 from gatewayd.io.boot import left_open
 from gatewayd.io.config import Config, ConfigError, load, overridden, secrets_of
+from gatewayd.io.descriptors import take_descriptors
 from gatewayd.io.examples import example
 from gatewayd.io.filelock import Locked
 from gatewayd.io.logs import open_log
@@ -200,6 +201,7 @@ def _load(path: Path, *, listen: str | None = None, journal: Path | None = None)
 
 
 def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    take_descriptors()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(coroutine)
 

@@ -398,6 +398,21 @@ async def test_a_contract_that_the_bank_refuses_takes_the_gateway_out_and_blames
         assert CodeClass.MERCHANT_CONFIG == refused["cause"]
 
 
+@on_virtual_time
+async def test_a_contract_that_the_bank_takes_again_is_found_by_itself() -> None:
+    async with Shop("saman", "mellat") as shop:
+        right = shop.banks.dialects["mellat"]
+        shop.banks.dialects["mellat"] = type(right)(())
+        while not shop.log.of("gateway misconfigured"):
+            await shop.arrive(await shop.create())
+        shop.banks.dialects["mellat"] = right
+        assert "saman" == (await shop.arrive(await shop.create())).attempt.gateway
+        await asyncio.sleep(60)
+        assert "mellat" == (await shop.arrive(await shop.create())).attempt.gateway
+        assert [{"gateway": "mellat"}] == shop.log.of("gateway answers again")
+        assert not shop.engine.router.is_taken_out("mellat")
+
+
 # --- the shop stops it
 
 

@@ -1,5 +1,6 @@
 """The router as the engine sees it: orders, chances, cut-offs, limits, and what outlives a restart."""
 
+import itertools
 import json
 import random
 from collections import Counter
@@ -219,6 +220,44 @@ def test_a_wrong_contract_is_tried_last_and_costs_neither_score_nor_breaker() ->
     assert ("saman",) == known.rank(1.0, ["saman"]).order
     known.put_back(2.0, "saman")
     assert () == known.snapshot(2.0)["saman"].reasons
+
+
+def test_a_wrong_contract_is_tried_by_one_payment_now_and_then_ever_more_seldom() -> None:
+    known = router(("saman", "mellat"))
+    known.take_out(0.0, "saman", "address not registered")
+    known.take_out(0.5, "saman", "address not registered")  # whoever was on the way there too
+    first_at = []
+    for now in range(0, 24 * 3_600, 10):
+        ranking = known.rank(float(now))
+        if ranking.order[0] == "saman":
+            assert ("half_open", 1.0) == (ranking.reason, ranking.probability["saman"])
+            assert "mellat" == ranking.order[1]
+            known.take_out(now + 1.0, "saman", "address not registered")
+            first_at.append(now)
+    pauses = [later - now for now, later in itertools.pairwise([0, *first_at])]
+    assert [60, 120, 240, 480, 960, 1_920, 3_600, 3_600] == pauses[:8]
+
+
+def test_a_wrong_contract_is_right_again_with_the_first_token_that_was_asked_for_since() -> None:
+    known = router(("saman", "mellat"))
+    known.take_out(10.0, "saman", "password")
+    known.started(11.0, "asked before", "saman", ok=True, seconds=2.0)
+    assert known.is_taken_out("saman")
+    known.started(12.0, "fails otherwise", "saman", ok=False, seconds=1.0)
+    assert known.is_taken_out("saman")
+    known.started(13.0, "asked since", "saman", ok=True, seconds=1.0)
+    assert not known.is_taken_out("saman")
+    known.take_out(14.0, "saman", "password")
+    assert "mellat" == known.rank(73.9).order[0]
+    assert "saman" == known.rank(74.0).order[0]
+
+
+def test_a_wrong_contract_is_tried_at_once_after_a_restart() -> None:
+    before, known = router(("saman", "mellat")), router(("saman", "mellat"))
+    before.take_out(0.0, "saman", "password")
+    known.restore(1.0, before.state(1.0), elapsed=1.0)
+    assert ["saman", "mellat"] == [known.rank(1.0).order[0] for _ in range(2)]
+    assert known.is_taken_out("saman")
 
 
 def test_nobody_eligible_gives_an_empty_order() -> None:

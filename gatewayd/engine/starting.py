@@ -298,7 +298,8 @@ class Starting:
         """Tell the router how the token step ended; our own mistakes are told to people instead."""
         match outcome:
             case Redirect():
-                if self._router.breaker(now, gateway) is not BreakerState.CLOSED:
+                closed = self._router.breaker(now, gateway) is BreakerState.CLOSED
+                if not closed or self._router.is_taken_out(gateway):
                     self._log.info("gateway answers again", gateway=gateway)
                 self._router.started(now, key, gateway, ok=True, seconds=seconds, amount=amount)
             case Refusal(cause=CodeClass.MERCHANT_CONFIG, code=code):

@@ -65,6 +65,10 @@ class Ranking:
 
 LEAST: Final = 1e-6
 """A second choice's least weight, so that every order can be drawn."""
+CONTRACT_TRIAL_SECONDS: Final = 60.0
+"""A gateway that refused our contract is tried again by one payment after this: a refusal costs it a moment only…"""
+CONTRACT_TRIAL_SECONDS_MAX: Final = 3_600.0
+"""…and then after ever longer pauses, up to this: what was mended at the bank must not wait for us to notice."""
 
 
 class _Gateway:
@@ -79,12 +83,27 @@ class _Gateway:
         self.meter = Meter(limits)
         self.known = Score()
         self.taken_out = ""
+        self.taken_out_at = self.trial_at = 0.0
+        self.trial_pause = CONTRACT_TRIAL_SECONDS
         self.token_health = 1.0
         self.token_seconds = 0.0
         self.weight = 1.0
         self.score = 0.0
         self.told = name
         """Name, score and weight as they are kept with decisions."""
+
+    def trial_due(self, now: float, amount: int) -> bool:
+        """Whether a payment should try if our contract is right again; it is taken out."""
+        well = self.breaker.state(now) is BreakerState.CLOSED
+        return well and now >= self.trial_at and not self.meter.full(now, amount)
+
+    def begin_trial(self, now: float) -> None:
+        """A payment tries it first, with the others behind."""
+        if self.taken_out:
+            self.trial_pause = min(2 * self.trial_pause, CONTRACT_TRIAL_SECONDS_MAX)
+            self.trial_at = now + self.trial_pause
+        else:
+            self.breaker.take_slot(now)
 
 
 class Router:
@@ -132,8 +151,10 @@ class Router:
             state = gateway.breaker.state(now)
             if state is BreakerState.FORCED_OPEN:
                 continue
-            if gateway.taken_out:
+            if gateway.taken_out and (trial or not gateway.trial_due(now, amount)):
                 taken_out.append(gateway)
+            elif gateway.taken_out:
+                trial = gateway
             elif state is BreakerState.OPEN:
                 cut_off.append(gateway)
             elif gateway.meter.limited and gateway.meter.full(now, amount):
@@ -155,11 +176,11 @@ class Router:
         }
         weighed = [gateway.told for gateway in usable]
         if trial is not None:
-            trial.breaker.take_slot(now)
+            trial.begin_trial(now)
             drawn.insert(0, trial)
             probability = {trial.name: 1.0} | dict.fromkeys(probability, 0.0)
-            weighed.append(f"{trial.told} half_open")
             reason = "half_open"
+            weighed.append(f"{trial.told} {reason}")
         for group, why in ((full, "limits"), (cut_off, "open"), (taken_out, "taken_out")):
             if group:
                 reason = reason if drawn else why
@@ -171,9 +192,11 @@ class Router:
         if not drawn:
             return Ranking(order=(), probability={}, reason="none")
         drawn[0].meter.promise(now)
-        order = tuple([gateway.name for gateway in drawn])
         return Ranking(
-            order=order, probability=probability, reason=reason, weighed=", ".join(weighed)
+            order=tuple([gateway.name for gateway in drawn]),
+            probability=probability,
+            reason=reason,
+            weighed=", ".join(weighed),
         )
 
     def started(
@@ -205,6 +228,9 @@ class Router:
             self._stale = True
         if not ok:
             return
+        if to.taken_out and now - seconds >= to.taken_out_at:  # the contract is right again
+            to.taken_out = ""
+            self._stale = True
         to.token_seconds += HEALTH_MEMORY * (seconds - to.token_seconds)
         self._attempts.add(now, attempt, Attempt(now, to.known.window.begin(now), to.meter, amount))
 
@@ -243,19 +269,28 @@ class Router:
                 known.taken_out = ""
 
     def take_out(self, now: float, gateway: str, reason: str) -> None:
-        """Our contract there is wrong (address, password, terminal): tried last until it is put back.
+        """Our contract there is wrong (address, password, terminal): tried last, but for a payment now and then.
 
-        Neither score nor breaker moves: the bank is fine, and is as good as before once the contract is mended.
+        It is back with the first token. Neither score nor breaker moves: the bank is fine, and is as good as before
+        once the contract is mended.
         """
         self._advance(now)
         self._stale = True
-        self._gateways[gateway].taken_out = reason or "contract"
+        out = self._gateways[gateway]
+        if not out.taken_out:
+            out.trial_pause = CONTRACT_TRIAL_SECONDS
+            out.trial_at = now + CONTRACT_TRIAL_SECONDS
+        out.taken_out, out.taken_out_at = reason or "contract", now
 
     def put_back(self, now: float, gateway: str) -> None:
         """The contract is right again."""
         self._advance(now)
         self._stale = True
         self._gateways[gateway].taken_out = ""
+
+    def is_taken_out(self, gateway: str) -> bool:
+        """Whether our contract there was refused, and no token was given since."""
+        return bool(self._gateways[gateway].taken_out)
 
     def is_cut_off(self, now: float, gateway: str) -> bool:
         """Whether a gateway is open just now, by its breaker or by an operator's word."""
@@ -357,6 +392,7 @@ class Router:
             gateway.breaker.load(now, dump["breaker"], elapsed)
             gateway.meter.load(now, dump["meter"], elapsed)
             gateway.taken_out = str(dump["taken_out"])
+            gateway.taken_out_at = gateway.trial_at = now  # whoever mends a contract restarts
             gateway.token_health = float(dump["token_health"])
             gateway.token_seconds = float(dump["token_seconds"])
 

@@ -59,6 +59,14 @@ def decode(kind: str, at_ms: int, body: bytes, private: bytes | None) -> Event:
         raise UnknownEvent(f"{kind}: {type(error).__name__} {error}") from None
 
 
+def number_in(body: bytes, name: str) -> int:
+    """The whole number with this name in an event's body, without the rest of it; UnknownEvent if there is none."""
+    try:
+        return int(_from_json(body)[name])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnknownEvent(f"no {name}: {type(error).__name__} {error}") from None
+
+
 # --- JSON
 
 

@@ -8,6 +8,8 @@ from gatewayd.journal.journal import Journal, search_of
 from gatewayd.journal.store import Searches, Store
 
 SEARCHES_AT_ONCE: Final = 1_000
+_ORDERS: Final = {StartRequested.__name__: "bank_order", RefundRequested.__name__: "refund_order"}
+"""Where the numbers stand that are used at banks."""
 
 
 def take_over(store: Store, journal: Journal) -> None:
@@ -34,11 +36,5 @@ def refresh_searches(store: Store, journal: Journal) -> None:
 
 def last_order(store: Store) -> int:
     """The highest number that was ever used at a bank, for an order or a refund; 0 for none."""
-    highest = 0
-    for row in store.last_rows([StartRequested.__name__, RefundRequested.__name__]):
-        match codec.decode(row.kind, row.at_ms, row.body, None):
-            case StartRequested(bank_order=order) | RefundRequested(refund_order=order):
-                highest = max(highest, order)
-            case _:
-                pass
-    return highest
+    rows = store.last_rows(list(_ORDERS))
+    return max((codec.number_in(row.body, _ORDERS[row.kind]) for row in rows), default=0)

@@ -12,6 +12,7 @@ the evidence outweighs how rare falls are, and so is a recovery. Nothing here is
 import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 LEVELS: Final = (0.02, 0.15, 0.3, 0.45, 0.6, 0.7, 0.78, 0.85, 0.9, 0.95)
@@ -37,6 +38,10 @@ SETTLED: Final = 40.0
 """Payments that a level counts for which has just become the usual one."""
 WANDER: Final = 1.3e-7
 """Variance that a usual level gains per second: two points in fifty minutes."""
+PAUSES_KEPT: Final = 512
+"""Evidence begins on whole ten seconds: its pauses are few, and were worked out before."""
+OUTCOMES_KEPT: Final = 1_024
+"""Likewise of small numbers of payments."""
 AS_USUAL: Final = (1.0, *(0.0,) * COUNT)
 
 
@@ -209,15 +214,21 @@ def _pass(state: Sequence[float], seconds: float) -> Sequence[float]:
     """Lets time pass: what may have changed meanwhile."""
     if not seconds > 0.0:
         return state
+    changing, ended, stay = _passing(seconds)
     usual = state[0]
-    changed = -usual * math.expm1(-seconds / CHANGE_SECONDS)
-    ended = -math.expm1(-seconds / FALLEN_SECONDS)
+    changed = usual * changing
     fallen = (1.0 - usual) * ended
     each = (changed + fallen * (1.0 - TO_USUAL)) / COUNT
-    stay = 1.0 - ended
     passed = [part * stay + each for part in state]
     passed[0] = usual - changed + fallen * TO_USUAL
     return passed
+
+
+@lru_cache(maxsize=PAUSES_KEPT)
+def _passing(seconds: float) -> tuple[float, float, float]:
+    """The parts of the usual that change, and of the fallen that end and that stay so."""
+    ended = -math.expm1(-seconds / FALLEN_SECONDS)
+    return -math.expm1(-seconds / CHANGE_SECONDS), ended, 1.0 - ended
 
 
 def _weigh(state: Sequence[float], evidence: Evidence, usual: float) -> Sequence[float]:
@@ -225,22 +236,31 @@ def _weigh(state: Sequence[float], evidence: Evidence, usual: float) -> Sequence
     _, tried, good, ripe, _ = evidence
     bad = tried - good
     log = math.log
-    explained = [good * log(usual) + bad * log(1.0 - usual * ripe)]
-    if not bad:
-        explained += [good * is_good for is_good in LOG_GOOD]
-    elif ripe != 1.0 and not good:
-        explained += [bad * log(1.0 - level * ripe) for level in LEVELS]
+    by_usual = good * log(usual) + bad * log(1.0 - usual * ripe)
+    if ripe == 1.0 or not bad:
+        explained = [by_usual, *_by_levels(good, bad)]
     elif not good:
-        explained += [bad * is_bad for is_bad in LOG_BAD]
-    elif ripe == 1.0:
-        explained += [good * is_good + bad * is_bad for is_good, is_bad in LOG_LEVELS]
+        explained = [by_usual, *[bad * log(1.0 - level * ripe) for level in LEVELS]]
     else:
-        explained += [
-            good * is_good + bad * log(1.0 - level * ripe)
-            for level, (is_good, _) in zip(LEVELS, LOG_LEVELS)  # noqa: B905 - as above
+        explained = [
+            by_usual,
+            *[
+                good * is_good + bad * log(1.0 - level * ripe)
+                for level, is_good in zip(LEVELS, LOG_GOOD)  # noqa: B905 - as above
+            ],
         ]
     best = max(explained)
     exp = math.exp
     weighed = [part * exp(like - best) for part, like in zip(state, explained)]  # noqa: B905 - as above
     total = sum(weighed)
     return [part / total for part in weighed] if total > 0.0 else state
+
+
+@lru_cache(maxsize=OUTCOMES_KEPT)
+def _by_levels(good: float, bad: float) -> tuple[float, ...]:
+    """How well each level explains that so many were good and so many were not, all of them known."""
+    if not bad:
+        return tuple([good * is_good for is_good in LOG_GOOD])
+    if not good:
+        return tuple([bad * is_bad for is_bad in LOG_BAD])
+    return tuple([good * is_good + bad * is_bad for is_good, is_bad in LOG_LEVELS])

@@ -9,6 +9,7 @@ As values are only estimates, this is done for many draws of what they may be, a
 
 import random
 from collections.abc import Sequence
+from functools import cache
 from statistics import NormalDist
 from typing import Final
 
@@ -33,9 +34,14 @@ SHARE_LEAST: Final = 1e-6
 def draws(gateways: int, rng: random.Random) -> list[list[float]]:
     """For each draw, each gateway's deviation from its estimate in standard deviations."""
     count = max(DRAWS_LEAST, min(DRAWS, DRAWN_MOST // max(1, gateways)))
-    quantiles = [NormalDist().inv_cdf((draw + 0.5) / count) for draw in range(count)]
-    columns = [rng.sample(quantiles, count) for _ in range(gateways)]
+    columns = [rng.sample(_quantiles(count), count) for _ in range(gateways)]
     return [[column[draw] for column in columns] for draw in range(count)]
+
+
+@cache
+def _quantiles(count: int) -> tuple[float, ...]:
+    normal = NormalDist()
+    return tuple([normal.inv_cdf((draw + 0.5) / count) for draw in range(count)])
 
 
 def fill(

@@ -69,13 +69,9 @@ class Envelope:
     element: ET.Element
 
 
-def read_envelope(request: Request) -> Envelope:
-    """The first element of the SOAP body, to be read only; Fault if there is none."""
-    return _envelope(request.body)
-
-
 @lru_cache(maxsize=BODIES_KEPT)
-def _envelope(body: bytes) -> Envelope:
+def read_envelope(body: bytes) -> Envelope:
+    """The first element of the SOAP body, to be read only; Fault if there is none."""
     try:
         root = parse_xml(body.lstrip(), "request")
     except MalformedReply:

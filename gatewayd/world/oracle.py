@@ -45,20 +45,22 @@ REQUESTS: Final[Mapping[type[ev.Event], Operation]] = {
     ev.ReverseRequested: Operation.REVERSE,
     ev.RefundRequested: Operation.REFUND,
 }
-OUTCOMES: Final = (
-    ev.Verified,
-    ev.VerifyRefused,
-    ev.VerifyLost,
-    ev.Mismatched,
-    ev.Settled,
-    ev.SettleRefused,
-    ev.SettleLost,
-    ev.Reversed,
-    ev.ReverseRefused,
-    ev.ReverseLost,
-    ev.Refunded,
-    ev.RefundRefused,
-    ev.RefundLost,
+OUTCOMES: Final = frozenset(
+    {
+        ev.Verified,
+        ev.VerifyRefused,
+        ev.VerifyLost,
+        ev.Mismatched,
+        ev.Settled,
+        ev.SettleRefused,
+        ev.SettleLost,
+        ev.Reversed,
+        ev.ReverseRefused,
+        ev.ReverseLost,
+        ev.Refunded,
+        ev.RefundRefused,
+        ev.RefundLost,
+    }
 )
 _RETURN: Final = re.compile(r"/return/([0-9]+)\.([0-9]+)\.")
 
@@ -191,21 +193,21 @@ class Oracle:
         if after.version != row.version:
             self._history.violated("replay", number, f"{row.version} where {after.version} is due")
             return None
-        if isinstance(event, ev.ReviewRaised) and event.reason.startswith(SAME):
-            self._compared.add(number)
         if isinstance(event, ev.AttemptEvent):
-            place = number, event.attempt
-            if type(event) in REQUESTS:
-                self._requested[place] = REQUESTS[type(event)]
-            elif isinstance(event, OUTCOMES):
+            place, kind = (number, event.attempt), type(event)
+            if kind in REQUESTS:
+                self._requested[place] = REQUESTS[kind]
+            elif kind in OUTCOMES:
                 self._requested.pop(place, None)
             attempts = after.attempts
             if len(attempts) > 1 and sum(attempt.kept for attempt in attempts) > 1:
                 self._history.violated("kept twice", number, "two attempts of one payment are kept")
             if isinstance(event, (ev.Verified, ev.Mismatched)):
                 self._receipt(after, event)
-            if isinstance(event, ev.Verified) and attempt_of(after, event.attempt).kept:
-                self._keep(after, event.attempt)
+                if kind is ev.Verified and attempt_of(after, event.attempt).kept:
+                    self._keep(after, event.attempt)
+        elif isinstance(event, ev.ReviewRaised) and event.reason.startswith(SAME):
+            self._compared.add(number)
         return after
 
     def _receipt(self, payment: Payment, event: ev.Verified | ev.Mismatched) -> None:

@@ -18,9 +18,9 @@ PROGRESS_LINES: Final = 20
 STORIES_MAX: Final = 3
 """Broken worlds that are run again to be told; the others are named."""
 STORY_LINES_MAX: Final = 200
-GARBAGE_MIN: Final = 20_000
-"""Objects between two collections of a worker's garbage: as many as stay in the processor's cache. Of ten times as many
-the looking through costs less, and everything else more."""
+GARBAGE_MIN: Final = 50_000
+"""Objects between two collections of a worker's garbage: more than a world holds, of which little is left when it has
+perished."""
 
 
 @dataclass(slots=True)

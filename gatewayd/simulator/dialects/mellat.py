@@ -13,6 +13,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
 from typing import ClassVar, Final
 
 from gatewayd.core.terms import NOTHING, Operation, Redirect
@@ -328,7 +329,12 @@ class Mellat:
 
 def _read(request: Request) -> tuple[str, Arguments]:
     """The operation and its arguments by name; Fault where the bank's parser would give up."""
-    envelope = soap.read_envelope(request)
+    return _understood(request.body)
+
+
+@lru_cache(maxsize=soap.BODIES_KEPT)
+def _understood(body: bytes) -> tuple[str, Arguments]:
+    envelope = soap.read_envelope(body)
     if envelope.version != soap.SOAP_11:
         raise soap.Fault(
             "A SOAP 1.2 message is not valid when sent to a SOAP 1.1 only endpoint.",

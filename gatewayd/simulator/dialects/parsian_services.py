@@ -5,6 +5,7 @@ be one of the service's, if there is any; without one the body's element decides
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from gatewayd.simulator import soap
@@ -90,10 +91,17 @@ SERVICES: Final[Mapping[str, soap.Service]] = {
 """By path in lower case: the address says Reverse where the namespace says Reversal."""
 
 
+_OF_NAMESPACE: Final = {service.namespace: service for service in SERVICES.values()}
+
+
 def read(request: Request, service: soap.Service) -> tuple[str, str, Arguments | None]:
     """SOAP version, operation and arguments; None for arguments in a wrong namespace."""
-    envelope = soap.read_envelope(request)
-    action = soap.action_of(request)
+    return _understood(request.body, soap.action_of(request), service.namespace)
+
+
+@lru_cache(maxsize=soap.BODIES_KEPT)
+def _understood(body: bytes, action: str, namespace: str) -> tuple[str, str, Arguments | None]:
+    envelope, service = soap.read_envelope(body), _OF_NAMESPACE[namespace]
     if action:
         name = action.removeprefix(f"{service.namespace}/")
         if name not in service.methods or not action.startswith(service.namespace):

@@ -14,6 +14,7 @@ from gatewayd.daemon import heed_signals, serving
 from gatewayd.engine.comparing import Comparing
 from gatewayd.engine.ports import Log
 from gatewayd.io import housekeeping
+from gatewayd.io.boot import open_journal
 from gatewayd.io.config import Config
 from gatewayd.io.logs import open_log
 from gatewayd.journal.store import Append, Holder, Searches, StoreError
@@ -106,3 +107,23 @@ async def test_a_hang_up_stops_no_payments_and_a_termination_does(
     os.close(write)
     with os.fdopen(lines, "rb") as told:
         assert b"SIGHUP changes nothing" in told.read()
+
+
+@pytest.mark.parametrize(
+    "kept", [b"", b"[]", b'{"at": "noon"}', b'{"at": 0, "state": {"version": 1, "gateways": {}}}']
+)
+async def test_a_routers_memory_that_makes_no_sense_keeps_nobody_from_serving(
+    tmp_path: Path, kept: bytes
+) -> None:
+    used = config(tmp_path)
+    opened = open_journal(used.service.journal, now_ms=0)
+    await opened.thread.name(housekeeping.ROUTER_KEY, kept)
+    opened.close()
+    lines, write = os.pipe()
+    with open_log(descriptor=write) as log:
+        async with asyncio.timeout(SECONDS_MAX), serving(used, log) as daemon:
+            daemon.stop()
+            await daemon.ended
+    os.close(write)
+    with os.fdopen(lines, "rb") as told:
+        assert b"it learns anew" in told.read()

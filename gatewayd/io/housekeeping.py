@@ -126,9 +126,14 @@ class Housekeeping:
         saved = await self._thread.named(ROUTER_KEY)
         if saved is None:
             return
-        document = orjson.loads(saved)
-        elapsed = max(0.0, self._clock.wall() - document["at"])
-        self._engine.router.restore(self._clock.monotonic(), document["state"], elapsed=elapsed)
+        try:
+            document = orjson.loads(saved)
+            elapsed = max(0.0, self._clock.wall() - document["at"])
+            self._engine.router.restore(self._clock.monotonic(), document["state"], elapsed=elapsed)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            # Written by another version, say: what was learnt is no reason not to serve.
+            fault = f"{type(error).__name__}: {error}"
+            self._log.warning("router's memory not understood, it learns anew", error=fault)
 
     async def _save_router(self) -> None:
         state = self._engine.router.state(self._clock.monotonic())

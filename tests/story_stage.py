@@ -29,10 +29,11 @@ from gatewayd.simulator.bank import Session
 from gatewayd.simulator.host import Banks, Trouble
 from gatewayd.simulator.inprocess import open_page, returned
 from gatewayd.simulator.payers import Decision, Outcome
+from gatewayd.world.clockwatch import Clocks
 from gatewayd.world.contracts import TOLD, draw_service, gateways
 from gatewayd.world.history import History
 from gatewayd.world.loop import VirtualLoop
-from gatewayd.world.machine import Clocks, Machine
+from gatewayd.world.machine import Machine
 from gatewayd.world.options import Options
 from gatewayd.world.oracle import Oracle
 from gatewayd.world.receivers import Receivers

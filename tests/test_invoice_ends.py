@@ -283,3 +283,22 @@ async def test_a_crash_before_it_was_written_down_loses_no_paid_invoice(
             assert "paid" == (await look(after, made))["status"]
             await settled(after)
             assert ["invoice.created", "invoice.paid"] == await events_of(after, made)
+
+
+async def test_a_crash_before_it_was_written_down_loses_no_invoice_that_was_given_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with web_stage(only=["saman"]) as web:
+        made = await bill(web)
+        await pay(web, made)
+        await settled(web)
+        monkeypatch.setattr(invoicing(web), "moved", lambda _payment: None)  # it ends just before
+        (payment,) = await payments_of(web, made)
+        path, key = f"/v1/payments/{payment['id']}/cancel", {"Idempotency-Key": "x"}
+        await web.call("POST", path, headers=key)
+        await web.engine.pump.searched()
+        assert ["invoice.created", "invoice.paid"] == await events_of(web, made)
+        async with again(web, only=["saman"]) as after:
+            await settled(after)
+            assert "reversed" == (await look(after, made))["status"]
+            assert "invoice.reversed" in await events_of(after, made)

@@ -74,6 +74,7 @@ def some(store: Store) -> dict[int, Invoice]:
         (iv.InvoiceExpired,),
         (iv.InvoiceCancelRequested,),
         (iv.InvoiceCancelRequested, iv.InvoiceCancelled),
+        (iv.InvoicePaid,),
     ]
     for number, kinds in enumerate(histories, FIRST):
         invoice = write(store, None, number, created(number, wanted=number % 3))
@@ -83,6 +84,7 @@ def some(store: Store) -> dict[int, Invoice]:
     statuses = ("paid", "failed", "pending", "paid", "processing")
     store.write([], Searches(rows=tuple(payments(FIRST + 1, statuses))))
     store.write([], Searches(rows=tuple(payments(FIRST + 4, ("paid", "paid")))))
+    store.write([], Searches(rows=tuple(payments(FIRST + 6, ("reversed", "failed")))))
     return kept
 
 
@@ -134,7 +136,7 @@ async def asked(reader: InvoiceReader) -> list[Any]:
             for now_ms in (0, MADE_MS, late_ms)
         ],
         await reader.invoices_to_look_at(late_ms, first[0], 9),
-        *[await reader.invoices_said_open(after, 9) for after in (0, FIRST + 4)],
+        *[await reader.invoices_behind(after, 9) for after in (0, FIRST + 4)],
     ]
     return found
 
@@ -143,6 +145,7 @@ async def test_the_disk_answers_as_the_memory_does(path: Path) -> None:
     memory = MemoryStore()
     kept = some(memory)
     wanted = await asked(MemoryReader(memory))
+    assert [FIRST + 4, FIRST + 6] == wanted[-2]
     assert Paid(
         payments=2, amount=300_000, live=2, doubtful=1, latest=payment_number(FIRST + 1, 4)
     ) in (each for found in wanted if isinstance(found, dict) for each in found.values())

@@ -10,13 +10,20 @@ from dataclasses import replace
 import pytest
 
 from gatewayd.core.events import ClockJumped, Event
+from gatewayd.core.invoices import Invoice, InvoiceStatus, Paid, due_event
 from gatewayd.core.refunds import GOES_BACK, Refund, RefundState
-from gatewayd.engine import refunding
+from gatewayd.engine import invoicing, refunding
+from gatewayd.engine.invoice_paying import Answer, Paying
+from gatewayd.engine.invoice_sight import Seen, Sight
+from gatewayd.engine.invoicing import Invoicing
+from gatewayd.engine.records import Records
 from gatewayd.engine.refunding import Refunding
 from gatewayd.io import jumps
 from gatewayd.io.clock import JumpWatch
 from gatewayd.io.jumps import Jumps
 from gatewayd.io.sqlite_store import SqliteStore
+from gatewayd.journal.invoices import recorded
+from gatewayd.journal.store import Append
 from gatewayd.world.machine import Life
 from gatewayd.world.options import Options
 from gatewayd.world.run import run_world
@@ -163,3 +170,113 @@ def test_a_reverse_that_says_yes_before_its_bank_does_is_caught(
 
 def _goes_back(refund: Refund) -> bool:
     return refund.state in GOES_BACK
+
+
+# --- invoices
+
+BILLS = Options(
+    hours=0.5, payments=10, shop_invoices=1.0, shop_stops_invoices=0.5, comes_to_old_invoices=0.5
+)
+
+
+def test_invoices_are_made_paid_stopped_and_come_to_late() -> None:
+    seen = met(range(5), replace(BILLS, crashes=6, shop_refunds=0.5, journal_verified=1.0))
+    habits = {"comes_to_old_invoices", "shop_stops_invoices", "presses_twice", "second_page"}
+    assert set() == habits - set(seen)
+    assert 50 == seen["shop_invoices"]
+
+
+def test_an_invoice_whose_order_two_payments_may_have_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    draft = Paying._draft
+
+    def loose(self: Paying, *args: object) -> object:
+        return replace(draft(self, *args), holds_order=False)  # type: ignore[arg-type]  # as they came
+
+    monkeypatch.setattr(Paying, "_draft", loose)
+    assert caught({"invoices"}, replace(BILLS, second_tab=0.8))
+
+
+def test_an_invoice_that_is_paid_when_it_is_over_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sight = Sight.seen
+
+    def blind(self: Sight, invoice: Invoice, paid: Paid) -> Seen:
+        return sight(self, replace(invoice, stopping=False, status=InvoiceStatus.OPEN), paid)
+
+    monkeypatch.setattr(Sight, "seen", blind)
+    assert caught({"invoices"}, BILLS)
+
+
+def test_an_invoice_that_ends_while_somebody_pays_it_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    due = due_event
+
+    def hasty(invoice: Invoice, paid: Paid, now_ms: int) -> object:
+        return due(invoice, replace(paid, live=0), now_ms)
+
+    monkeypatch.setattr(invoicing, "due_event", hasty)
+    assert caught({"invoices"}, BILLS)
+
+
+def test_an_invoice_that_counts_who_began_as_having_paid_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    due = due_event
+
+    def hopeful(invoice: Invoice, paid: Paid, now_ms: int) -> object:
+        return due(invoice, replace(paid, payments=paid.payments + paid.live), now_ms)
+
+    monkeypatch.setattr(invoicing, "due_event", hopeful)
+    assert caught({"invoices"}, BILLS)
+
+
+def test_an_invoice_of_which_nobody_writes_that_it_is_paid_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Invoicing, "moved", lambda *_: None)
+    assert caught({"liveness"}, replace(BILLS, crashes=0))
+
+
+def test_an_invoice_that_a_crash_leaves_open_though_it_is_paid_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def catch_up(_: Invoicing) -> None:
+        pass
+
+    monkeypatch.setattr(Invoicing, "catch_up", catch_up)
+    assert caught({"liveness"}, replace(BILLS, crashes=60, crash_in_recovery=0, slow_disk=1.0), 24)
+
+
+def test_a_button_that_begins_two_payments_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    pay = Paying.pay
+
+    async def nameless(self: Paying, number: int, once: str, locale: str) -> Answer | None:
+        return await pay(self, number, "", locale)
+
+    monkeypatch.setattr(Paying, "pay", nameless)
+    assert caught({"invoices"}, replace(BILLS, clicks_twice=0.5))
+
+
+def test_an_invoice_that_is_shown_before_it_has_landed_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def at_once(*_: object) -> None:
+        pass
+
+    monkeypatch.setattr(Records, "wait", at_once)
+    assert caught({"invoices"}, BILLS)
+
+
+def test_an_end_that_nobody_is_told_of_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = recorded
+
+    def silent(*args: object) -> tuple[Invoice, Append]:
+        invoice, append = record(*args)  # type: ignore[arg-type]  # passed on as they came
+        return invoice, replace(append, notices=append.notices[1:])
+
+    monkeypatch.setattr(invoicing, "recorded", silent)
+    assert caught({"outbox"}, BILLS)

@@ -21,6 +21,7 @@ from gatewayd.engine.gateway import GatewaySettings
 from gatewayd.engine.habits import Habits
 from gatewayd.engine.ids import Ids
 from gatewayd.engine.invoice_sight import Past as PastOfInvoices
+from gatewayd.engine.invoicing import LOOK_EVERY_SECONDS as INVOICES_LOOK_EVERY_SECONDS
 from gatewayd.engine.invoicing import Invoicing
 from gatewayd.engine.links import Links
 from gatewayd.engine.operating import Operating
@@ -264,7 +265,9 @@ class Engine:
         """Before it runs: tell this one of what happens, and run it as well."""
         self.outbox = outbox
 
-    def invoice_by(self, past: PastOfInvoices) -> Invoicing:
+    def invoice_by(
+        self, past: PastOfInvoices, *, look_every_seconds: float = INVOICES_LOOK_EVERY_SECONDS
+    ) -> Invoicing:
         """Before it runs: have invoices as well, looked up in this."""
         self.invoicing = Invoicing(
             records=self.records,
@@ -282,6 +285,7 @@ class Engine:
             invoices=self.service.invoices,
             spawn=self._spawn,
             on_told=self._told,
+            look_every_seconds=look_every_seconds,
         )
         return self.invoicing
 

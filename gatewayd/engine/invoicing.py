@@ -89,6 +89,7 @@ class Invoicing:
         invoices: InvoiceSettings,
         spawn: Spawn,
         on_told: Callable[[str], None],
+        look_every_seconds: float = LOOK_EVERY_SECONDS,
     ) -> None:
         """`on_told` is called with whose events there is a new one of."""
         self._records = records
@@ -100,6 +101,7 @@ class Invoicing:
         self._make_salt = make_salt
         self._spawn = spawn
         self._on_told = on_told
+        self._look_every_seconds = look_every_seconds
         self._turns = Turns(spawn, "inv_")
         self.sight = Sight(
             records=records, pump=pump, past=past, read_rows=read_rows, deadlines=deadlines
@@ -174,13 +176,13 @@ class Invoicing:
         """Look after what is due, until cancelled."""
         await self._told_if_it_fails(self.catch_up)
         while True:
-            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            await asyncio.sleep(self._look_every_seconds)
             await self._told_if_it_fails(self.look)
 
     async def catch_up(self) -> None:
-        """Write down what an earlier process had not come to: invoices whose payments are paid. TooSlow."""
+        """Write down what an earlier process had not come to: invoices that are paid, or not any more. TooSlow."""
         after = 0
-        while found := await self._past.invoices_said_open(after, LOOK_AT_ONCE):
+        while found := await self._past.invoices_behind(after, LOOK_AT_ONCE):
             for after in found:
                 await self._settled(after)
 

@@ -34,8 +34,11 @@ class InvoiceReader(Protocol):
     ) -> list[tuple[int, int]]:
         """Open invoices whose time is over or that were stopped, with that time, in its order, after this one."""
 
-    async def invoices_said_open(self, after_number: int, limit: int) -> list[int]:
-        """Open invoices all of whose payments are paid: nobody has written that down yet."""
+    async def invoices_behind(self, after_number: int, limit: int) -> list[int]:
+        """Open invoices all of whose payments are paid, and paid ones of which none is any more.
+
+        Nobody has written that down yet.
+        """
 
 
 class Reader(InvoiceReader, Protocol):
@@ -154,6 +157,6 @@ class MemoryReader:
         """See `InvoiceReader.invoices_to_look_at`."""
         return self._store.invoices.to_look_at(now_ms, after, limit)
 
-    async def invoices_said_open(self, after_number: int, limit: int) -> list[int]:
-        """See `InvoiceReader.invoices_said_open`."""
-        return self._store.invoices.said_open(after_number, limit)
+    async def invoices_behind(self, after_number: int, limit: int) -> list[int]:
+        """See `InvoiceReader.invoices_behind`."""
+        return self._store.invoices.behind(after_number, limit)

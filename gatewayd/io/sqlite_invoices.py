@@ -56,10 +56,16 @@ TO_LOOK_AT: Final = (
     " WHERE status = 'open' AND look_ms <= ? AND (look_ms, number) > (?, ?)"
     " ORDER BY look_ms, number LIMIT ?"
 )
-SAID_OPEN: Final = (
-    "SELECT number FROM invoices i WHERE number > ? AND status = 'open' AND wanted > 0"
+BEHIND: Final = (
+    "SELECT number FROM invoices i WHERE number > ?1 AND status = 'open' AND wanted > 0"
     " AND wanted <= (SELECT count(*) FROM invoice_payments p"
-    " WHERE p.invoice = i.number AND p.status = 'paid') ORDER BY number LIMIT ?"
+    " WHERE p.invoice = i.number AND p.status = 'paid')"
+    " UNION ALL "
+    "SELECT number FROM invoices i WHERE number > ?1 AND status = 'paid'"
+    " AND number IN (SELECT invoice FROM invoice_payments WHERE status = 'reversed')"
+    " AND NOT EXISTS (SELECT 1 FROM invoice_payments p"
+    " WHERE p.invoice = i.number AND p.status = 'paid')"
+    " ORDER BY number LIMIT ?2"
 )
 PAYMENTS_OF: Final = (
     "SELECT number FROM invoice_payments WHERE invoice = ? AND number < ?"

@@ -211,9 +211,9 @@ class SqliteReader:
         found = await self._fetch(query, now_ms, *after, min(limit, FOUND_MAX))
         return [(look_ms, number) for look_ms, number in found]
 
-    async def invoices_said_open(self, after_number: int, limit: int) -> list[int]:
-        """See `InvoiceReader.invoices_said_open`."""
-        query = sqlite_invoices.SAID_OPEN
+    async def invoices_behind(self, after_number: int, limit: int) -> list[int]:
+        """See `InvoiceReader.invoices_behind`."""
+        query = sqlite_invoices.BEHIND
         found = await self._fetch(query, after_number, min(limit, FOUND_MAX))
         return [number for (number,) in found]
 

@@ -58,17 +58,21 @@ class Shelf:
         due = ((row.look_ms, row.number) for row in open_ones if row.look_ms <= now_ms)
         return sorted(each for each in due if each > after)[:limit]
 
-    def said_open(self, after_number: int, limit: int) -> list[int]:
-        """See `InvoiceReader.invoices_said_open`."""
-        paid = self.paid_of(list(self._invoices))
+    def behind(self, after_number: int, limit: int) -> list[int]:
+        """See `InvoiceReader.invoices_behind`."""
+        paid = self.paid_of([number for number in self._invoices if number > after_number])
         return sorted(
-            row.number
-            for row in self._invoices.values()
-            if row.number > after_number
-            and row.status == InvoiceStatus.OPEN
-            and row.number in paid
-            and 0 < row.wanted <= paid[row.number].payments
+            number for number, now in paid.items() if _is_behind(self._invoices.get(number), now)
         )[:limit]
+
+
+def _is_behind(row: InvoiceColumns | None, paid: Paid) -> bool:
+    """Whether its payments have come to something that it does not say."""
+    if row is None:
+        return False
+    if row.status == InvoiceStatus.PAID:
+        return not paid.payments
+    return row.status == InvoiceStatus.OPEN and 0 < row.wanted <= paid.payments
 
 
 def _paid(rows: Iterable[Search]) -> Paid:

@@ -1,4 +1,4 @@
-"""What the journal must say of its machine's wall clock: every jump that a process lived long enough to write down.
+"""The machine's clocks, and what the journal must say of the wall one: every jump that a process lived to write down.
 
 A process looks at its clocks about once a second. What it has seen jump stands in the journal under the number of the
 journal itself, a minute later at the latest, and stays there.
@@ -7,7 +7,7 @@ journal itself, a minute later at the latest, and stays there.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from gatewayd.core.events import ClockJumped
 from gatewayd.io.clock import JUMP_SECONDS
@@ -15,6 +15,7 @@ from gatewayd.io.jumps import APART_SECONDS
 from gatewayd.journal import codec
 from gatewayd.journal.store import OWN_NUMBER, Row
 from gatewayd.world.history import History
+from gatewayd.world.loop import VirtualLoop
 
 LOOK_EVERY_SECONDS: Final = 1.0
 LANDS_WITHIN_SECONDS: Final = 2.0
@@ -23,13 +24,26 @@ NEAR: Final = 0.01
 """Of a second: what is written is rounded, and clocks are floats."""
 
 
-class Wall(Protocol):
-    """A wall clock that may be wrong."""
+class Clocks:
+    """The machine's clocks; the wall one may be wrong."""
 
-    skew: float
+    def __init__(self, loop: VirtualLoop, epoch: float) -> None:
+        self._loop = loop
+        self._epoch = epoch
+        self.skew = 0.0
+        """How far it is from the true time, in seconds."""
 
     def wall(self) -> float:
         """See `Clock`."""
+        return self._epoch + self._loop.now + self.skew
+
+    def monotonic(self) -> float:
+        """See `Clock`."""
+        return self._loop.now
+
+    def true(self) -> float:
+        """What the banks' clocks say."""
+        return self._epoch + self._loop.now
 
 
 class ClockRules:
@@ -45,12 +59,12 @@ class ClockRules:
         """By when it looked, what it had seen by then."""
         self._written = 0.0, 0
 
-    def begins(self, clock: Wall) -> None:
+    def begins(self, clock: Clocks) -> None:
         """A process begins, which can know nothing of what was before."""
         self._skew, self._seen, self._written = clock.skew, (0.0, 0), (0.0, 0)
         self._looks.clear()
 
-    def looks(self, clock: Wall) -> tuple[float, int]:
+    def looks(self, clock: Clocks) -> tuple[float, int]:
         """The process looks at its clocks now; what it must have written down a minute later."""
         jump, self._skew = clock.skew - self._skew, clock.skew
         if abs(jump) > JUMP_SECONDS:
@@ -93,7 +107,7 @@ class ClockRules:
 
 
 async def watch(
-    rules: ClockRules, clock: Wall, look: Callable[[], Awaitable[None]], dice: random.Random
+    rules: ClockRules, clock: Clocks, look: Callable[[], Awaitable[None]], dice: random.Random
 ) -> None:
     """What a process does about a clock that has just jumped; of all its looks, those at which it has to act."""
     await asyncio.sleep(dice.uniform(0.0, LOOK_EVERY_SECONDS))

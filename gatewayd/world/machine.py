@@ -26,10 +26,19 @@ from gatewayd.journal import codec
 from gatewayd.journal.journal import replay
 from gatewayd.journal.memory import MemoryStore
 from gatewayd.journal.recovery import last_order, take_over
-from gatewayd.journal.store import OWN_NUMBER, Append, Holder, Row, Searches, StoreError
+from gatewayd.journal.store import (
+    FIRST_OF_INVOICE,
+    OWN_NUMBER,
+    Append,
+    Holder,
+    Row,
+    Searches,
+    StoreError,
+)
 from gatewayd.routing.router import RoutingSettings
 from gatewayd.web.facade.verifying import firsts_after
-from gatewayd.world.clockwatch import watch
+from gatewayd.world.clockwatch import Clocks, watch
+from gatewayd.world.distance import DistantReader
 from gatewayd.world.history import History
 from gatewayd.world.loop import VirtualLoop
 from gatewayd.world.options import Options
@@ -57,7 +66,18 @@ SCORE_EVERY: Final = 64
 """Commits between two looks at the router's numbers."""
 
 
-BUGS: Final = frozenset({"action failed", "start failed", "webhook not made", "news not read"})
+BUGS: Final = frozenset(
+    {
+        "action failed",
+        "start failed",
+        "webhook not made",
+        "news not read",
+        "invoice not looked at",
+        "invoices not looked at",
+    }
+)
+INVOICES_LOOK_EVERY_SECONDS: Final = 240.0
+"""Rarer than in earnest, because every customer sees by himself that an invoice's time is over."""
 HOOKS_LOOK_EVERY_SECONDS: Final = 600.0
 """Likewise."""
 COMPARE_EVERY_SECONDS: Final = 900.0
@@ -69,28 +89,6 @@ _NOTHING: Final[tuple[list[Row], list[Payment]]] = [], []
 
 class Down(Exception):
     """Nobody answers: the daemon is down, or died, or hung up."""
-
-
-class Clocks:
-    """The machine's clocks; the wall one may be wrong."""
-
-    def __init__(self, loop: VirtualLoop, epoch: float) -> None:
-        self._loop = loop
-        self._epoch = epoch
-        self.skew = 0.0
-        """How far it is from the true time, in seconds."""
-
-    def wall(self) -> float:
-        """See `Clock`."""
-        return self._epoch + self._loop.now + self.skew
-
-    def monotonic(self) -> float:
-        """See `Clock`."""
-        return self._loop.now
-
-    def true(self) -> float:
-        """What the banks' clocks say."""
-        return self._epoch + self._loop.now
 
 
 class Log:
@@ -125,6 +123,8 @@ class Replays:
     def __call__(self, number: int, rows: Iterable[Row]) -> Payment | None:
         """See `journal.replay`."""
         rows = list(rows)
+        if rows and rows[0].kind == FIRST_OF_INVOICE:
+            return None
         landed, made = self._seen.get(number, _NOTHING)
         if rows and landed[: len(rows)] == rows:
             return made[len(rows) - 1]
@@ -253,6 +253,8 @@ class Life:
             search_every_seconds=SEARCH_EVERY_SECONDS,
             replay_by=machine.replays,
         )
+        past = DistantReader(store, machine.dice)
+        self.engine.invoice_by(past, look_every_seconds=INVOICES_LOOK_EVERY_SECONDS)
         take_over(store, self.engine.journal)
         self.firsts = firsts_after(self.engine.journal.payments())
         """Who is told first at a face that a payment is verified."""

@@ -152,6 +152,12 @@ class Options:
     """Gives its word minutes or hours after the payment."""
     shop_forgets: float = 0.2
     """Never gives its word."""
+    shop_invoices: float = 0.03
+    """Makes an invoice instead, for one payment, for so many or for as many as come."""
+    shop_stops_invoices: float = 0.25
+    """…and stops it, perhaps while a customer pays."""
+    comes_to_old_invoices: float = 0.2
+    """Presses an invoice's button when its time is over."""
     shop_repeats: float = 0.06
     """Creates the same order twice at the same time."""
     shop_refunds: float = 0.2

@@ -15,7 +15,7 @@ The rules that it holds the engine to:
 * A shop is told once at most that its verify was the first, and what a face says of a payment is what has landed.
 * Two payments whose banks' receipts name the same reference are both shown to a person.
 * Nobody outside is shown what has not landed, and nobody is shown less than before.
-* Of the wall clock the journal says what `clockwatch` has.
+* Of invoices holds what `bill_rules` has, and of the wall clock the journal says what `clockwatch` has.
 """
 
 import re
@@ -24,6 +24,7 @@ from typing import Final
 
 from gatewayd.core import events as ev
 from gatewayd.core.events import KINDS
+from gatewayd.core.invoices import ID as INVOICE
 from gatewayd.core.news import news_of_refunds
 from gatewayd.core.payment import Attempt, Payment, apply, attempt_of
 from gatewayd.core.refunds import ENDED, GOES_BACK, Refund
@@ -36,6 +37,7 @@ from gatewayd.journal import codec
 from gatewayd.journal.journal import replay
 from gatewayd.journal.store import Append, GuardKind, Holder, Row
 from gatewayd.simulator.bank import TAKEN, Book, Session, State
+from gatewayd.world.bill_rules import BillRules
 from gatewayd.world.clockwatch import ClockRules
 from gatewayd.world.history import History
 
@@ -83,6 +85,7 @@ class Oracle:
     ) -> None:
         """`told` are the shops that have a receiver of webhooks."""
         self._history = history
+        self.bills = BillRules(history)
         self.clock = ClockRules(history)
         self._book = book
         self._traits = traits
@@ -123,6 +126,11 @@ class Oracle:
 
     def _landed(self, append: Append, now: float) -> None:
         number = append.number
+        if self.bills.is_of_one(append):
+            shop, of_invoice = self.bills.landed(append)
+            if of_invoice and shop in self._told:
+                self._news.setdefault(number, []).extend(of_invoice)
+            return
         for guard in append.releases:
             if self._references.get((guard.kind, guard.key)) == number:
                 del self._references[guard.kind, guard.key]
@@ -162,6 +170,8 @@ class Oracle:
                 news += ((*each, str(after)) for each in expected[len(news) :])
         if payment is None:
             return
+        if payment.key.startswith(INVOICE):
+            self.bills.moved(self.payments.get(number), payment)
         if news and payment.shop in self._told:
             self._news.setdefault(number, []).extend(news)
         if status is Status.PAID and not was_paid:

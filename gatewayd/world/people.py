@@ -32,6 +32,7 @@ from gatewayd.simulator.host import Banks, Trouble
 from gatewayd.simulator.inprocess import open_page, returned
 from gatewayd.simulator.payers import NO_FUNDS, WRONG_PIN, Decision, Outcome
 from gatewayd.world.accounts import BY_PANEL
+from gatewayd.world.bills import Bill
 from gatewayd.world.contracts import PUBLIC_URL, SHOPS
 from gatewayd.world.forgery import KINDS, Seen, forge
 from gatewayd.world.machine import Down
@@ -61,6 +62,7 @@ class Person:
         self._options = town.options
         self._dice = random.Random(name)
         self._word = Word(town, f"{name}, his shop's word")
+        self._bills = random.Random(f"{name}, or a bill")
         self._name = name
         self._last_back: dict[int, int] = {}
         """By payment, the attempt that a browser came back from last."""
@@ -87,6 +89,10 @@ class Person:
     async def buy(self) -> None:
         """The whole story of one order."""
         shop = SHOPS[0] if self._happens(0.8) else SHOPS[1]
+        if self._bills.random() < self._options.shop_invoices:
+            self._town.history.count("shop_invoices")
+            await Bill(self._town, self, self._name).run(shop)
+            return
         order_id = f"order of {self._name}"
         number = await self._create(shop, order_id, "first")
         if self._does("shop_repeats"):
@@ -100,14 +106,14 @@ class Person:
             self._town.send_out(self._cancel(number))
         if self._does("second_tab"):
             self._town.send_out(self._second_tab(number))
-        await self._visit(number)
+        await self.visit(number)
         if self._does("shop_refunds"):
-            self._town.send_out(self._ask_back(number))
+            self._town.send_out(self.ask_back(number))
         if self._happens(0.15):  # the shop lets him try the same order once more
             again = await self._create(shop, order_id, "again")
             if again is not None:
                 self._word.is_given(again)
-                await self._visit(again)
+                await self.visit(again)
 
     async def _create_only(self, shop: str, order_id: str) -> None:
         await self._create(shop, order_id, "twice")
@@ -147,7 +153,7 @@ class Person:
                 self._town.told(made.number, made)
             return made
 
-        match await self._asked(create, tries=SHOP_TRIES_MAX):
+        match await self.asked(create, tries=SHOP_TRIES_MAX):
             case Payment(number=number) | Holder(number=number):
                 return number
             case _:
@@ -162,7 +168,7 @@ class Person:
 
         for _ in range(self._dice.randrange(1, 6)):
             await self._sleep(0.1, 120.0)
-            await self._asked(look, tries=1)
+            await self.asked(look, tries=1)
 
     async def _cancel(self, number: int) -> None:
         await self._sleep(0.0, 30.0 if self._happens(0.6) else 900.0)
@@ -172,9 +178,9 @@ class Person:
             assert not isinstance(found, Holder), "no key was given"
             return self._town.told(number, found)
 
-        await self._asked(cancel, tries=2)
+        await self.asked(cancel, tries=2)
 
-    async def _ask_back(self, number: int) -> None:
+    async def ask_back(self, number: int) -> None:
         """All of it, or parts, each with a key of its own; some too much, some twice at once."""
         await self._sleep(0.0, 60.0 if self._happens(0.6) else 3_000.0)
         for place in range(self._dice.choice((1, 1, 2, 3))):
@@ -191,9 +197,9 @@ class Person:
                 self._town.history.count(f"refund {type(made).__name__}")
                 return made
 
-            asking = [self._asked(ask, tries=SHOP_TRIES_MAX)]
+            asking = [self.asked(ask, tries=SHOP_TRIES_MAX)]
             if self._happens(0.2):
-                asking.append(self._asked(ask, tries=SHOP_TRIES_MAX))
+                asking.append(self.asked(ask, tries=SHOP_TRIES_MAX))
             await asyncio.gather(*asking)
             if self._happens(0.5):
                 await self._sleep(0.0, 300.0)
@@ -202,9 +208,9 @@ class Person:
 
     async def _second_tab(self, number: int) -> None:
         await self._sleep(0.0, 25.0 if self._happens(0.3) else 240.0)
-        await self._visit(number)
+        await self.visit(number)
 
-    async def _visit(self, number: int) -> None:
+    async def visit(self, number: int) -> None:
         """From page to page until there is nothing more to do, or no wish to do it."""
         view = await self._page(number, lambda engine: engine.cashier.arrive(number))
         for _ in range(STEPS_MAX):
@@ -247,10 +253,10 @@ class Person:
 
         if self._does("clicks_twice"):
             first, second = await asyncio.gather(
-                self._asked(serve, tries=1), self._asked(serve, tries=TRIES_MAX)
+                self.asked(serve, tries=1), self.asked(serve, tries=TRIES_MAX)
             )
             return second or first
-        return await self._asked(serve, tries=TRIES_MAX)
+        return await self.asked(serve, tries=TRIES_MAX)
 
     def _seen(self, number: int, view: View) -> None:
         if isinstance(view, Nothing):
@@ -258,7 +264,7 @@ class Person:
         else:
             self._town.oracle.shown(view.payment)
 
-    async def _asked(self, make: Callable[[Engine], Awaitable[T]], *, tries: int) -> T | None:
+    async def asked(self, make: Callable[[Engine], Awaitable[T]], *, tries: int) -> T | None:
         """The daemon's answer; None if none came."""
         for left in range(tries, 0, -1):
             patience = None
@@ -383,7 +389,7 @@ class Person:
             self._seen(number, view)
             return view
 
-        return await self._asked(serve, tries=TRIES_MAX)
+        return await self.asked(serve, tries=TRIES_MAX)
 
     # --- made-up returns
 
@@ -411,7 +417,7 @@ class Person:
                     town.oracle.shown(view.payment)
                 return view
 
-            await self._asked(serve, tries=1)
+            await self.asked(serve, tries=1)
 
 
 def returned_fields(banks: Banks, session: Session, now: float) -> dict[str, str]:

@@ -10,8 +10,9 @@ from typing import Final
 
 from gatewayd.core.delivery import Answer
 from gatewayd.core.status import status_of
+from gatewayd.journal.invoices import invoice_as_of
 from gatewayd.journal.journal import Replay, as_of
-from gatewayd.journal.store import Row, Told
+from gatewayd.journal.store import FIRST_OF_INVOICE, Row, Told
 from gatewayd.world.history import History
 from gatewayd.world.options import Options
 from gatewayd.world.oracle import Oracle
@@ -28,8 +29,11 @@ _TIMED_OUT: Final = Answer(status=None, cause="timeout")
 
 
 def telling(replay_by: Replay, told: Told, rows: Sequence[Row]) -> bytes:
-    """What is said of a payment: enough to hold it against what has landed."""
+    """What is said of a payment or an invoice: enough to hold it against what has landed."""
     notice = told.notice
+    if rows[0].kind == FIRST_OF_INVOICE:
+        invoice = invoice_as_of(told.number, rows, notice.version)
+        return f"{invoice.number} {invoice.version} {notice.type} {invoice.status}".encode()
     payment = as_of(told.number, rows, notice.version, replay_by)
     return f"{payment.number} {payment.version} {notice.type} {status_of(payment)}".encode()
 

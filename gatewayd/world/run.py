@@ -16,15 +16,18 @@ from gatewayd.core.status import needs_review, status_of
 from gatewayd.engine.engine import Engine
 from gatewayd.engine.gateway import GatewaySettings, contracts
 from gatewayd.engine.operating import Refused
+from gatewayd.journal.filters import Filter
+from gatewayd.journal.journal import side
 from gatewayd.journal.store import OWN_NUMBER
 from gatewayd.simulator.faults import Fault, Kind
 from gatewayd.simulator.host import Banks
 from gatewayd.world import written
 from gatewayd.world.accounts import reckon
+from gatewayd.world.clockwatch import Clocks
 from gatewayd.world.contracts import TOLD, draw_drivers, draw_service, draw_switches, gateways
 from gatewayd.world.history import History, Violation
 from gatewayd.world.loop import Stuck, VirtualLoop
-from gatewayd.world.machine import DEATHS, Clocks, Down, Machine
+from gatewayd.world.machine import DEATHS, Down, Machine
 from gatewayd.world.options import Options
 from gatewayd.world.oracle import Oracle
 from gatewayd.world.people import Person
@@ -39,6 +42,8 @@ QUIET_SECONDS_MAX: Final = 7 * HOUR
 """After the troubles an hour until the last payment expires, another of the slowest bank's time, late returns, and what
 waits for its shop's word in vain."""
 LOOK_EVERY_SECONDS: Final = 300.0
+OVERDUE_MS: Final = 600_000
+"""More than the daemon leaves between two looks at its invoices."""
 OUTAGES: Final = ("refused", "timeout_before", "lost_reply", "html_before", "page_down", "brownout")
 TIMED: Final = (
     "outages",
@@ -293,12 +298,15 @@ class _World:
         self._banks.faults.clear()
         self._history.note(0, "quiet")
         until = self._loop.time() + QUIET_SECONDS_MAX
+        due: dict[int, str] = {}
         while self._loop.time() < until:
             await asyncio.sleep(LOOK_EVERY_SECONDS)
+            due = self._still_due(due)
             if (
                 not self._town.about
                 and not machine.store.open_numbers()
                 and self._oracle.is_all_told()
+                and not self._due(0)
             ):
                 break
         for number in machine.store.open_numbers():
@@ -307,6 +315,22 @@ class _World:
             self._history.violated("liveness", number, f"still open: {status_of(payment)} {states}")
         if self._town.about:
             self._history.violated("liveness", 0, f"{len(self._town.about)} people still wait")
+
+    def _still_due(self, before: dict[int, str]) -> dict[int, str]:
+        """What is due of invoices, though the daemon is up; `before` was so at the look before."""
+        life = self._machine.life
+        if life is None or not life.is_up:
+            return {}
+        due = self._due(OVERDUE_MS)
+        for number in due.keys() & before.keys():
+            self._history.violated("liveness", number, f"{due[number]} is not written down")
+        return due
+
+    def _due(self, since_ms: int) -> dict[int, str]:
+        """Invoices of which something has been due for so long, by the daemon's own clock."""
+        life = self._machine.life
+        assert life is not None, "it lives on until it is told to stop"
+        return self._oracle.bills.due(life.engine.deadlines.now_ms() - since_ms)
 
     def _settle_up(self) -> None:
         """Compare what is on the disk with what was seen to land there."""
@@ -317,7 +341,16 @@ class _World:
         for number, payment in oracle.payments.items():
             if len(store.read(number)) != payment.version:
                 self._history.violated("replay", number, "the disk has forgotten something")
-        if store.unsearched():
+        for number, invoice in oracle.bills.invoices.items():
+            there = Filter(
+                shop=side(invoice.shop, test=invoice.test),
+                status=str(invoice.status),
+                before_number=number + 1,
+                limit=1,
+            )
+            is_found = [number] == store.invoices.find(there)
+            oracle.bills.reread(number, store.read(number), is_found=is_found)
+        if set(store.unsearched()) - set(oracle.bills.invoices):  # theirs land with their events
             self._history.violated("search", 0, "search columns are behind")
         oracle.clock.reread(store.read(OWN_NUMBER))
         if self._dice.random() < self._options.journal_verified:

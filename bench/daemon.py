@@ -67,14 +67,11 @@ class SeenConnection(Connection):
         """As the real one."""
         task = asyncio.current_task()
         self._task_name = task.get_name() if task else ""
-        self._sent_ns = 0
         waiter = super().begin(request, deadline)
-        # uvloop writes at the end of its turn: in the next one the request is surely out, and seldom answered.
-        self._loop.call_soon(self._note_sent)
+        # uvloop writes at once; what does not fit goes out later, and then nothing is taken off.
+        out = self.link is not None and not self.link.get_write_buffer_size()
+        self._sent_ns = time.monotonic_ns() if out else 0
         return waiter
-
-    def _note_sent(self) -> None:
-        self._sent_ns = time.monotonic_ns()
 
     def _complete(self) -> None:
         for name, value in self._raw:

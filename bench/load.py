@@ -38,12 +38,12 @@ async def empty_get_us(at_a_time: int) -> float:
         return await get_us(empty, at_a_time)
 
 
-async def get_us(program: Program, at_a_time: int) -> float:
+async def get_us(program: Program, at_a_time: int, count: int = EMPTY_GETS) -> float:
     """The CPU time of a GET that this program answers."""
-    await empty_gets(program.address, EMPTY_GETS // 10, at_a_time)
+    await empty_gets(program.address, count // 10, at_a_time)
     before = program.cpu_seconds()
-    await empty_gets(program.address, EMPTY_GETS, at_a_time)
-    return (program.cpu_seconds() - before) / EMPTY_GETS * 1e6
+    await empty_gets(program.address, count, at_a_time)
+    return (program.cpu_seconds() - before) / count * 1e6
 
 
 class Bench:
@@ -62,8 +62,10 @@ class Bench:
             self.server.address, self.banks.address, at_a_time=at_a_time, payments=WARM_PAYMENTS
         )
 
-    async def closed(self, at_a_time: int, payments: int, seconds: float) -> dict[str, Any]:
-        """One closed run."""
+    async def closed(
+        self, at_a_time: int, payments: int, seconds: float, *, rest: float = 0.0
+    ) -> dict[str, Any]:
+        """One closed run; what the server does in the `rest` seconds after it counts as well."""
         await self.watch.again()
         seen = await closed(
             self.server.address,
@@ -72,10 +74,11 @@ class Bench:
             payments=payments,
             seconds=seconds,
         )
+        await self._rested(rest)
         return {"at_a_time": at_a_time, **await self.watch.result(seen), "seen": seen}
 
-    async def open(self, rate: float, seconds: float) -> dict[str, Any]:
-        """One open run."""
+    async def open(self, rate: float, seconds: float, *, rest: float = 0.0) -> dict[str, Any]:
+        """One open run, and so many seconds after it."""
         await self.watch.again()
         seen = await opened(
             self.server.address,
@@ -84,7 +87,13 @@ class Bench:
             seconds=seconds,
             over=self.watch.over,
         )
+        await self._rested(rest)
         return {"offered_per_second": rate, **await self.watch.result(seen), "seen": seen}
+
+    async def _rested(self, seconds: float) -> None:
+        if seconds:
+            await self.watch.over()
+            await asyncio.sleep(seconds)
 
     async def ramp(self, first: float) -> tuple[float, list[dict[str, Any]]]:
         """The knee, and every stage on the way to it."""

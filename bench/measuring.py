@@ -74,7 +74,7 @@ class Watch:
 
     async def over(self) -> None:
         """From here on no more customers come; whoever is still there counts for the sums, but not for the rates."""
-        self._over = await self.look()
+        self._over = self._over or await self.look()
 
     async def result(self, seen: Seen) -> dict[str, Any]:
         """What it was since the last `again`."""

@@ -1,4 +1,4 @@
-"""Log lines come out whole, masked whoever wrote them, once a loop turn, and never at the cost of the loop."""
+"""Log lines come out whole, masked whoever wrote them, several at once, and never at the cost of the loop."""
 
 import asyncio
 import logging
@@ -314,15 +314,17 @@ class Counting:
         return self.real(descriptor, data)
 
 
-async def test_lines_of_one_turn_are_written_together(
+async def test_lines_of_several_turns_are_written_together(
     say: Log, book: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counting = Counting()
     monkeypatch.setattr("os.write", counting)
-    for number in range(10):
+    monkeypatch.setattr(log_sink, "GATHER_SECONDS", 3600.0)
+    for number in range(9):
         say.info("x", number=number)
+        await asyncio.sleep(0)
     assert [] == counting.writes
-    await asyncio.sleep(0)
+    say.error("x", number=9)
 
     assert 1 == len(counting.writes)
     assert list(range(10)) == [line["number"] for line in book.lines]
@@ -333,6 +335,15 @@ async def test_an_error_takes_all_lines_before_it_along_at_once(say: Log, book: 
     say.error("b")
 
     assert ["a", "b"] == [line["event"] for line in book.lines]
+
+
+async def test_a_line_alone_does_not_wait_for_others(say: Log, book: Book) -> None:
+    say.info("a")
+    async with asyncio.timeout(60):
+        while not book.raw:
+            await asyncio.sleep(log_sink.GATHER_SECONDS)
+
+    assert ["a"] == [line["event"] for line in book.lines]
 
 
 async def test_closing_writes_what_is_left(book: Book) -> None:
@@ -346,6 +357,7 @@ async def test_a_reader_that_does_not_read_costs_lines_and_not_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(log_sink, "BUFFER_BYTES_MAX", 100_000)
+    monkeypatch.setattr(log_sink, "GATHER_SECONDS", 0.0)
     monkeypatch.setattr(log_sink, "RETRY_SECONDS", 0.001)
     reader, writer = os.pipe()
     sink = Sink(writer, lambda count: b"dropped %d\n" % count)
@@ -371,7 +383,8 @@ async def test_a_reader_that_does_not_read_costs_lines_and_not_time(
     assert sink.dropped == sum(told)
 
 
-async def test_a_reader_that_is_gone_costs_nothing() -> None:
+async def test_a_reader_that_is_gone_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_sink, "GATHER_SECONDS", 0.0)
     reader, writer = os.pipe()
     sink = Sink(writer, lambda count: b"dropped %d\n" % count)
     os.close(reader)

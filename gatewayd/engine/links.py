@@ -9,11 +9,14 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from gatewayd.engine.codes import Codes
 
 _PAY: Final = re.compile(r"([0-9]{1,15})\.([0-9a-f]{20})\Z")
+REMEMBERED_MAX: Final = 4_096
+"""Macs, half a megabyte: each address is made, sent to a bank and asked for within moments."""
 _RETURN: Final = re.compile(r"([0-9]{1,15})\.([0-9]{1,3})\.([0-9a-f]{20})\Z")
 
 
@@ -23,6 +26,7 @@ class Links:
     def __init__(self, key: bytes, public_url: str, gateway_urls: Mapping[str, str]) -> None:
         """`gateway_urls` holds the gateways whose contract registered another host."""
         self._keyed = hashlib.blake2b(key=key, digest_size=10)
+        self._mac = lru_cache(REMEMBERED_MAX)(self._made)
         self._public_url = public_url.rstrip("/")
         self._codes = Codes(key)
         self._gateway_urls = {name: url.rstrip("/") for name, url in gateway_urls.items()}
@@ -76,7 +80,8 @@ class Links:
         """80 bits that nobody else can make of this text."""
         return self._sum(f"seal|{text}")
 
-    def _mac(self, text: str) -> str:
+    def _made(self, text: str) -> str:
+        """The mac of what an address names."""
         return self._sum(text).hex()
 
     def _sum(self, text: str) -> bytes:

@@ -28,6 +28,7 @@ XML_DEPTH_MAX: Final = 32
 """Every bank's answer is less than ten elements deep."""
 
 _LATIN_DIGITS: Final = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234567890123456789")
+_LARGER: Final = 10**DIGITS_MAX
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,24}\Z")
 _SOAP_NAMESPACE: Final = "http://schemas.xmlsoap.org/soap/envelope/"
 _PLAIN_BEGINNING: Final = re.compile(
@@ -89,11 +90,14 @@ def json_call(
 
 def to_text(value: object, name: str) -> str:
     """Text or a whole number as text; MalformedReply for anything else or anything too long."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
+    if isinstance(value, str):
+        text = value
+    elif isinstance(value, bool) or not isinstance(value, int):
         raise MalformedReply(f"{name}: {type(value).__name__} instead of text")
-    if isinstance(value, int) and abs(value) >= 10**DIGITS_MAX:
+    elif abs(value) >= _LARGER:
         raise MalformedReply(f"{name}: too long a number")
-    text = str(value)
+    else:
+        text = str(value)
     if len(text) > TEXT_CHARS_MAX or "\x00" in text:
         raise MalformedReply(f"{name}: too long, or with a zero byte")
     return text
@@ -122,9 +126,13 @@ def text_or_none(value: object, name: str) -> str | None:
 
 def to_int(value: object, name: str) -> int:
     """A whole number, also as text with blanks or Persian digits; MalformedReply for the rest."""
+    if type(value) is int and -_LARGER < value < _LARGER:
+        return value
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return int(value)
-    text = to_text(value, name).strip().translate(_LATIN_DIGITS)
+    text = to_text(value, name).strip()
+    if not text.isascii():
+        text = text.translate(_LATIN_DIGITS)
     if not _INTEGER.match(text):
         raise MalformedReply(f"{name}: not a whole number")
     return int(text)
@@ -163,7 +171,11 @@ def lenient_int(value: str | None) -> int | None:
     """A number in what a browser brought, with or without thousands separators, or None."""
     if value is None:
         return None
-    text = value.strip().translate(_LATIN_DIGITS).replace(",", "").replace("٬", "")
+    text = value.strip()
+    if not text.isdigit():
+        text = text.replace(",", "").replace("٬", "")
+    if not text.isascii():
+        text = text.translate(_LATIN_DIGITS)
     return int(text) if _INTEGER.match(text) else None
 
 
@@ -194,7 +206,9 @@ def mask_card(value: str | None) -> str | None:
     text = lenient_text(value)
     if text is None:
         return None
-    text = text.translate(_LATIN_DIGITS).replace("-", "").replace(" ", "")
+    if not text.isascii():
+        text = text.translate(_LATIN_DIGITS)
+    text = text.replace("-", "").replace(" ", "")
     head = re.match(r"[0-9]{0,6}", text)
     tail = re.search(r"[0-9]{0,4}\Z", text)
     first, last = (head.group() if head else ""), (tail.group() if tail else "")

@@ -1,6 +1,6 @@
-"""Writes log lines to a descriptor, all of one loop turn at once, and never stands still for whoever reads them.
+"""Writes log lines to a descriptor, those of some milliseconds at once, and never stands still for whoever reads them.
 
-* Lines wait until the loop's next turn; outside of a loop, and after an error line, they are written at once.
+* Lines wait for those that come with them; outside of a loop, and after an error line, they are written at once.
 * A reader that does not read costs lines, not payments: what does not fit into the buffer is dropped and counted, and
   the next line that does get through is preceded by the count.
 * It may be used from any thread.
@@ -17,6 +17,9 @@ BUFFER_BYTES_MAX: Final = 4_194_304
 """Some ten thousand lines: what a daemon under full load logs in a few seconds."""
 CHUNK_BYTES: Final = 4_096
 """As much as a pipe that is ready takes without waiting."""
+GATHER_SECONDS: Final = 0.01
+"""How long a line waits for others: a busy daemon's turns are so short that most would leave alone, at the cost of two
+system calls each. A process that is killed takes the lines of so long with it."""
 RETRY_SECONDS: Final = 0.05
 CLOSE_MS: Final = 1_000
 """How long the last lines wait for their reader."""
@@ -51,7 +54,7 @@ class Sink:
             if self._scheduled:
                 return
             try:
-                asyncio.get_running_loop().call_soon(self._flush_later)
+                asyncio.get_running_loop().call_later(GATHER_SECONDS, self._flush_later)
             except RuntimeError:
                 self._write_out(0)
             else:

@@ -2,7 +2,7 @@
 
 * Every line goes through the masker, whoever writes it: the engine, the standard library's loggers, a crash.
 * Under a service manager that keeps a journal each line begins with its priority, `<3>` for an error.
-* Lines are written once a loop turn; an error's at once.
+* Lines of some milliseconds are written together; an error's at once.
 """
 
 import json
@@ -55,8 +55,8 @@ class Lines:
         self._priorities = priorities
         self._console = _console() if console else None
         self._around: dict[tuple[str, object], tuple[bytes, bytes]] = {}
-        self._second = -1
-        self._stamp = ""
+        self._second = self._milli = -1
+        self._stamp = self._told = ""
 
     def put(self, level: str, event: object, fields: Mapping[str, Any]) -> None:
         """Write a line. Whatever the fields are there is one, and nothing is raised."""
@@ -97,12 +97,14 @@ class Lines:
         return around
 
     def _now(self) -> str:
-        now = self._wall()
-        second = int(now)
-        if second != self._second:
-            self._second = second
-            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        return f"{self._stamp}.{int((now - second) * 1000):03d}Z"
+        milli = int(self._wall() * 1000)
+        if milli != self._milli:
+            second = milli // 1000
+            if second != self._second:
+                self._second = second
+                self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self._milli, self._told = milli, f"{self._stamp}.{milli % 1000:03d}Z"
+        return self._told
 
     def _tell_dropped(self, count: int) -> bytes:
         return self._line("warning", "log lines dropped", {"count": count})

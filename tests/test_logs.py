@@ -337,11 +337,18 @@ async def test_an_error_takes_all_lines_before_it_along_at_once(say: Log, book: 
     assert ["a", "b"] == [line["event"] for line in book.lines]
 
 
-async def test_a_line_alone_does_not_wait_for_others(say: Log, book: Book) -> None:
+async def test_a_line_alone_does_not_wait_for_others(
+    say: Log, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, real = asyncio.Event(), os.write
+
+    def write(descriptor: int, data: Any) -> int:
+        written.set()
+        return real(descriptor, data)
+
+    monkeypatch.setattr("os.write", write)
     say.info("a")
-    async with asyncio.timeout(60):
-        while not book.raw:
-            await asyncio.sleep(log_sink.GATHER_SECONDS)
+    await asyncio.wait_for(written.wait(), 60)
 
     assert ["a"] == [line["event"] for line in book.lines]
 

@@ -4,7 +4,6 @@ import re
 from typing import Annotated, Any, Final
 
 import typer
-from rich.table import Table
 
 from gatewayd.cli_operators import (
     EX_REFUSED,
@@ -13,6 +12,7 @@ from gatewayd.cli_operators import (
     asked,
     console,
     die,
+    folding,
     print_story,
     whole,
 )
@@ -27,7 +27,7 @@ _INVOICE: Final = re.compile(r"(?:inv_)?([0-9]{1,15})")
 @invoice.command("list")
 def list_invoices(journal: Journal = JOURNAL) -> None:
     """What is open, the next to end first."""
-    table = Table(whole("invoice"), "shop", "order", "rial", "status", "paid", "ends (UTC)")
+    table = folding(whole("invoice"), "shop", "order", "rial", "status", "paid", "ends (UTC)")
     for row in asked(journal, "GET", "/invoices"):
         table.add_row(
             row["invoice"],

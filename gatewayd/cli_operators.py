@@ -1,7 +1,9 @@
 """The operators' commands: what is open, one payment's story, refunds, orders to the running daemon."""
 
 import getpass
+import os
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +17,8 @@ from gatewayd.io.operator_client import NoDaemon, Said, ask_daemon
 
 EX_UNAVAILABLE: Final = 69
 EX_REFUSED: Final = 1
+FILE_COLUMNS: Final = 200
+"""Where nobody says how wide the output is: a pipe, a file, a log of a cron job."""
 _REFUND: Final = re.compile(r"(?:rfd_)?([0-9]{1,15})_([0-9]{1,3})")
 _TOLD_ABOVE: Final = frozenset({"why", "ask_bank_first", "amount", "amount_rial"})
 
@@ -46,7 +50,7 @@ routing = typer.Typer(help="How the running daemon draws gateways.", no_args_is_
 @payment.command("list")
 def list_payments(journal: Journal = JOURNAL) -> None:
     """What is open, the most urgent first: its next action and when it is due."""
-    table = Table(
+    table = folding(
         whole("payment"), "shop", "order", "rial", "status", "money", "next", "due in", "review"
     )
     for row in asked(journal, "GET", "/payments"):
@@ -106,7 +110,7 @@ def resolve(number: Number, reason: Reason, by: By = "", journal: Journal = JOUR
 @refund.command("list")
 def list_refunds(journal: Journal = JOURNAL) -> None:
     """Refunds that have not ended; those that need a person say why."""
-    table = Table(
+    table = folding(
         whole("refund"), "shop", "order", "rial", "gateway", "status", "since (UTC)", "why"
     )
     for row in asked(journal, "GET", "/refunds"):
@@ -184,7 +188,7 @@ def _set_routing(journal: Path, mode: str, by: str) -> None:
 @webhook.command("list")
 def list_receivers(journal: Journal = JOURNAL) -> None:
     """Every receiver: whether it takes what it is told, what waits, and since when."""
-    table = Table(whole("receiver"), "state", "waiting", "oldest for", "failing for", "why")
+    table = folding(whole("receiver"), "state", "waiting", "oldest for", "failing for", "why")
     for row in asked(journal, "GET", "/webhooks"):
         table.add_row(
             row["receiver"],
@@ -248,7 +252,7 @@ def _print_refund(row: dict[str, Any]) -> None:
     )
     if row["needs"]:
         console().print(f"needs a person: {_why(row)}")
-    table = Table("what", "value")
+    table = folding("what", "value")
     shown = {
         "how": row["kind"],
         "asked for": row["created_at"],
@@ -270,13 +274,21 @@ def _print_refund(row: dict[str, Any]) -> None:
 
 
 def console() -> Console:
-    """What is printed to, as wide as it is just now."""
-    return Console(highlight=False, markup=False)
+    """What is printed to: as wide as it is just now, or as a line of a file may be."""
+    known = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(highlight=False, markup=False, width=None if known else FILE_COLUMNS)
+
+
+def folding(*titles: str | Column) -> Table:
+    """A table that breaks what does not fit over lines; nothing of it is cut off."""
+    return Table(
+        *(Column(each, overflow="fold") if isinstance(each, str) else each for each in titles)
+    )
 
 
 def print_story(events: Iterable[dict[str, Any]]) -> None:
     """What happened, event by event."""
-    table = Table("version", "time (UTC)", "event", "what")
+    table = folding("version", "time (UTC)", "event", "what")
     for line in events:
         at = datetime.fromtimestamp(line["at_ms"] / 1000, UTC)
         what = "  ".join(f"{name}={value}" for name, value in line["fields"].items())

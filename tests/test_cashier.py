@@ -6,7 +6,7 @@ import pytest
 
 from gatewayd.core.settings import PaymentSettings
 from gatewayd.core.status import Status
-from gatewayd.core.terms import CodeClass, Operation
+from gatewayd.core.terms import Operation
 from gatewayd.engine.views import Back, Choice, HandOver, NoGateway, Nothing, Offer, Wait
 from gatewayd.gateways.contract import Reply
 from gatewayd.simulator.bank import State
@@ -379,38 +379,6 @@ async def test_a_customer_gets_so_many_tries_and_no_more() -> None:
         choice = await shop.engine.cashier.arrive(number)
         assert isinstance(choice, Choice)
         assert not choice.another
-
-
-@on_virtual_time
-async def test_a_contract_that_the_bank_refuses_takes_the_gateway_out_and_blames_nobody() -> None:
-    async with Shop("saman", "mellat") as shop:
-        before = shop.engine.router.snapshot(shop.clock.monotonic())["mellat"]
-        shop.banks.dialects["mellat"] = type(shop.banks.dialects["mellat"])(())
-        for _ in range(8):
-            view = await shop.arrive(await shop.create())
-            assert "saman" == view.attempt.gateway
-        assert 1 == shop.calls(Operation.START, "mellat")
-        (told,) = shop.log.of("gateway misconfigured")
-        assert "mellat" == told["gateway"]
-        health = shop.engine.router.snapshot(shop.clock.monotonic())["mellat"]
-        assert (before.score, before.breaker) == (health.score, health.breaker)
-        (refused,) = shop.log.of("start refused")
-        assert CodeClass.MERCHANT_CONFIG == refused["cause"]
-
-
-@on_virtual_time
-async def test_a_contract_that_the_bank_takes_again_is_found_by_itself() -> None:
-    async with Shop("saman", "mellat") as shop:
-        right = shop.banks.dialects["mellat"]
-        shop.banks.dialects["mellat"] = type(right)(())
-        while not shop.log.of("gateway misconfigured"):
-            await shop.arrive(await shop.create())
-        shop.banks.dialects["mellat"] = right
-        assert "saman" == (await shop.arrive(await shop.create())).attempt.gateway
-        await asyncio.sleep(60)
-        assert "mellat" == (await shop.arrive(await shop.create())).attempt.gateway
-        assert [{"gateway": "mellat"}] == shop.log.of("gateway answers again")
-        assert not shop.engine.router.is_taken_out("mellat")
 
 
 # --- the shop stops it

@@ -17,7 +17,17 @@ from gatewayd.core.payment import Attempt, Payment, allows, apply, attempt_of
 from gatewayd.core.refunds import Refund
 from gatewayd.core.settings import EngineSettings
 from gatewayd.core.states import State
-from gatewayd.core.terms import AddressedBy, Lost, Operation, Order, Payer, Receipt, Traits
+from gatewayd.core.terms import (
+    AddressedBy,
+    CodeClass,
+    Lost,
+    Operation,
+    Order,
+    Payer,
+    Receipt,
+    Refusal,
+    Traits,
+)
 from gatewayd.engine.deadlines import Deadlines
 from gatewayd.engine.drive import drive
 from gatewayd.engine.gateway import GatewaySettings
@@ -299,7 +309,16 @@ class Acting:
         def send(call: Call) -> Coroutine[Any, Any, Reply | Lost]:
             return self._transport.send(gateway.name, operation, call, seconds)
 
-        return await drive(flow, send)
+        outcome = await drive(flow, send)
+        if isinstance(outcome, Refusal) and outcome.cause is CodeClass.MERCHANT_CONFIG:
+            # It is asked again; but the money of everybody who pays there waits for a person.
+            self._log.error(
+                "gateway misconfigured",
+                gateway=gateway.name,
+                code=outcome.code,
+                operation=str(operation),
+            )
+        return outcome
 
     def _parts(self, number: int, attempt: int) -> tuple[Payment, Attempt, GatewaySettings]:
         payment = self._records.get(number)

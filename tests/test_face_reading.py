@@ -221,6 +221,37 @@ def test_any_document_is_a_payment_or_a_refusal_of_zarinpals(document: dict[str,
 # --- Zibal
 
 
+@pytest.mark.parametrize(
+    ("given", "cards"),
+    [
+        ("6219861034529007", ["6219861034529007"]),
+        ("6219861034529007, 5022291070873466", ["6219861034529007", "5022291070873466"]),
+        ([], None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_cards_of_a_zibal_payment_may_be_one_text(given: Any, cards: list[str] | None) -> None:
+    wanted = zibal_wire.read_request({**ZIBAL, "allowedCards": given}, DEMO, SETTINGS)
+    assert cards == wanted.payer.get("allowed_cards")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"allowedCards": ["short"]},
+        {"allowedCards": "short"},
+        {"allowedCards": {"a": 1}},
+        {"checkMobileWithCard": True},
+        {"checkMobileWithCard": "1", "mobile": "12"},
+    ],
+)
+def test_whoever_may_pay_and_cannot_be_read_is_not_made_anybody(asked: dict[str, Any]) -> None:
+    with pytest.raises(zibal_wire.Refused) as refused:
+        zibal_wire.read_request({**ZIBAL, **asked}, DEMO, SETTINGS)
+    assert zibal_wire.INACTIVE == refused.value.result
+
+
 def test_a_zibal_payment_is_read_with_all_that_it_has() -> None:
     wanted = zibal_wire.read_request(
         {

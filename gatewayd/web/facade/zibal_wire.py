@@ -133,12 +133,12 @@ def read_request(
     if national and not NATIONAL_ID.fullmatch(national):
         raise Refused(NATIONAL_INVALID)
     given = document.get("allowedCards")
-    cards = [text_of(card) for card in given] if isinstance(given, list) else []
-    payer = payer_of(
-        {**document, "national_id": national},
-        [card for card in cards if CARD.fullmatch(card)][:CARDS_MAX],
-    )
-    if is_true(document.get("checkMobileWithCard")) and "mobile" in payer:
+    cards = [card for card in _texts(given) if CARD.fullmatch(card)]
+    payer = payer_of({**document, "national_id": national}, cards[:CARDS_MAX])
+    check_mobile = is_true(document.get("checkMobileWithCard"))
+    if (given and not cards) or (check_mobile and "mobile" not in payer):
+        raise Refused(INACTIVE)  # who may pay cannot be bound so; it must not be anybody instead
+    if check_mobile:
         payer["check_mobile"] = True
     return Wanted(
         amount=amount,
@@ -149,6 +149,13 @@ def read_request(
         splits=_splits(document, amount),
         link_to_pay=is_true(document.get("linkToPay")),
     )
+
+
+def _texts(given: object) -> list[str]:
+    """The texts of a list, or of one text with commas."""
+    if isinstance(given, list):
+        return [text_of(each) for each in given]
+    return [each.strip() for each in text_of(given).split(",")]
 
 
 def _callback(document: Mapping[str, Any], shop: ShopSettings) -> str:

@@ -20,7 +20,7 @@ never acts. The rules that it keeps:
 * Nothing is expired while anything is in doubt.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,7 +49,6 @@ from gatewayd.core.refunds import RefundState
 from gatewayd.core.settings import EngineSettings
 from gatewayd.core.states import UNKNOWN, State
 from gatewayd.core.terms import AddressedBy, Ask, Capture, CodeClass, IfUnverified, Traits
-from gatewayd.core.values import quick
 
 __all__ = [
     "Action",
@@ -105,8 +104,9 @@ def plan(
     return first
 
 
-@quick
-@dataclass(frozen=True, slots=True)
+@dataclass(
+    slots=True
+)  # not frozen: it lives for one look, and is made more often than anything else
 class _View:
     """One look at a payment."""
 
@@ -124,9 +124,10 @@ class _View:
             yield from refund_actions(
                 self.payment, self.now_ms, self.traits, self.settings, self.busy
             )
-        yield from self._for_payment()
+        if self.payment.closed is None and self.payment.kept is None:
+            yield from self._for_payment()
 
-    # --- the payment as a whole
+    # --- the payment as a whole, while it is open
 
     def _is_past(self, attempt: Attempt) -> bool:
         """Whether an old payment's attempt needs nothing because its gateway is gone from the configuration."""
@@ -137,8 +138,6 @@ class _View:
 
     def _for_payment(self) -> Iterator[Action]:
         payment = self.payment
-        if payment.closed is not None or payment.kept is not None:
-            return
         for attempt in payment.attempts:
             if attempt.state in UNKNOWN:
                 return
@@ -169,33 +168,31 @@ class _View:
 
     # --- one attempt
 
-    def _for_attempt(self, attempt: Attempt, traits: Traits) -> Iterator[Action]:
+    def _for_attempt(self, attempt: Attempt, traits: Traits) -> Iterable[Action]:
         match attempt.state:
             case State.WITH_PAYER:
-                yield from self._with_payer(attempt, traits)
+                return self._with_payer(attempt, traits)
             case State.IN_DOUBT:
-                yield from self._in_doubt(attempt, traits)
+                return self._in_doubt(attempt, traits)
             case State.VERIFIED | State.SETTLED:
-                yield from self._kept(attempt, traits)
+                return self._kept(attempt, traits)
             case State.OWED:
-                yield self._owed(attempt, traits)
+                return (self._owed(attempt, traits),)
             case State.STARTING:
-                yield self._note(attempt, ev.StartLost, cause="interrupted")
+                return (self._note(attempt, ev.StartLost, cause="interrupted"),)
             case State.VERIFYING | State.VERIFYING_TO_RETURN:
-                yield self._note(attempt, ev.VerifyLost, cause="interrupted")
+                return (self._note(attempt, ev.VerifyLost, cause="interrupted"),)
             case State.SETTLING:
-                yield self._note(attempt, ev.SettleLost, cause="interrupted")
+                return (self._note(attempt, ev.SettleLost, cause="interrupted"),)
             case State.REVERSING:
-                yield self._note(attempt, ev.ReverseLost, cause="interrupted")
+                return (self._note(attempt, ev.ReverseLost, cause="interrupted"),)
             case State.RETURNING:
-                refunding = attempt.refund_order is not None
-                yield self._note(
-                    attempt, ev.RefundLost if refunding else ev.ReverseLost, cause="interrupted"
-                )
+                kind = ev.ReverseLost if attempt.refund_order is None else ev.RefundLost
+                return (self._note(attempt, kind, cause="interrupted"),)
             case State.LAPSED:
-                yield from self._lapsed(attempt, traits)
+                return self._lapsed(attempt, traits)
             case State.NOT_STARTED | State.GIVEN_BACK | State.IN_REVIEW:
-                pass
+                return ()
 
     def _with_payer(self, attempt: Attempt, traits: Traits) -> Iterator[Action]:
         can_keep = self.payment.can_keep

@@ -60,7 +60,7 @@ class Engine:
         log: Log,
         last_number: int = 0,
         last_order: int = 0,
-        on_commit: Callable[[int, float], None] = lambda _events, _seconds: None,
+        on_commit: Callable[[int, float], None] | None = None,
         on_status: Callable[[Status, str, int], None] = lambda _status, _gateway, _amount: None,
         on_refund: Callable[[str, str], None] = lambda _status, _gateway: None,
         look_every_seconds: float = LOOK_EVERY_SECONDS,

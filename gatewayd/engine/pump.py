@@ -9,10 +9,10 @@ second, and only then by themselves; what became of webhooks does the same. When
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Final
 
 from gatewayd.core.delivery import Changes
+from gatewayd.core.values import changed
 from gatewayd.engine.bell import Bell
 from gatewayd.engine.ports import Clock
 from gatewayd.journal.journal import Journal
@@ -48,7 +48,7 @@ class Pump:
         *,
         pace_seconds: float,
         search_every_seconds: float = SEARCH_EVERY_SECONDS,
-        on_commit: Callable[[int, float], None] = lambda _events, _seconds: None,
+        on_commit: Callable[[int, float], None] | None = None,
     ) -> None:
         """`on_commit` is told of every commit: events in it, seconds it took."""
         self._journal = journal
@@ -123,7 +123,9 @@ class Pump:
                 self._time_searches()
                 due = self._search_due or self._post_due or self._stopping
                 if self._journal.has_events or due:
-                    await self._pause()
+                    seconds = self._pause_seconds()
+                    if seconds > 0:
+                        await asyncio.sleep(seconds)
                     await self._commit()
                 else:
                     await self._wake.heard()
@@ -132,11 +134,11 @@ class Pump:
                 if timer is not None:
                     timer.cancel()
 
-    async def _pause(self) -> None:
-        """Leave the pace between two commits."""
-        seconds = self._last_commit + self._pace_seconds - self._clock.monotonic()
-        if seconds > 0 and not self._stopping:
-            await asyncio.sleep(seconds)
+    def _pause_seconds(self) -> float:
+        """What is left of the pace between two commits."""
+        if self._stopping:
+            return 0.0
+        return self._last_commit + self._pace_seconds - self._clock.monotonic()
 
     async def _commit(self) -> None:
         began = self._last_commit = self._clock.monotonic()
@@ -151,9 +153,9 @@ class Pump:
             self._post_due = False
             posting = self._take_posting()
             if posting:
-                searches = replace(searches, posting=posting)
+                searches = changed(searches, posting=posting)
         if self._journal.has_invoices:
-            searches = replace(searches, invoices=self._journal.take_invoices())
+            searches = changed(searches, invoices=self._journal.take_invoices())
         self._is_committing = True
         results = await self._write(batch, searches)
         self._is_committing = self._searching = False
@@ -162,7 +164,9 @@ class Pump:
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
-        self._on_commit(sum(len(append.rows) for append in batch), self._clock.monotonic() - began)
+        if self._on_commit is not None:
+            events = sum([len(append.rows) for append in batch])
+            self._on_commit(events, self._clock.monotonic() - began)
         await asyncio.sleep(0)  # whoever waited goes on first; what it queues leaves with the rest
         if len(batch) >= MANY_APPENDS:
             for _ in range(TURNS_AFTER_MANY - 1):

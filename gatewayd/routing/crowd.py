@@ -36,6 +36,8 @@ FADE_SECONDS: Final = 60.0
 """How often return times are faded and everybody's curve is drawn anew."""
 RATE_SECONDS: Final = 60.0
 RATE_LONG_SECONDS: Final = 300.0
+RATE_BUCKETS: Final = int(RATE_SECONDS // BUCKET_SECONDS)
+RATE_LONG_BUCKETS: Final = int(RATE_LONG_SECONDS // BUCKET_SECONDS)
 """All payments' rate is taken over one minute, or over five where they are few."""
 RATE_FEW: Final = 50
 USED: Final = 0.05
@@ -150,12 +152,20 @@ class Crowd:
         pool, scores = self._pool, self._scores
         self._due = list(reversed(scores))
         newest = int(now // BUCKET_SECONDS)
-        short = sum(self._begun(newest, score, RATE_SECONDS) for score in scores)
+        short = long = 0
+        for score in scores:
+            for bucket in reversed(score.window.buckets):
+                age = newest - bucket.index
+                if age > RATE_LONG_BUCKETS:
+                    break
+                if age > 0:
+                    long += bucket.started
+                    if age <= RATE_BUCKETS:
+                        short += bucket.started
         if short >= RATE_FEW:
             pool.rate = short / RATE_SECONDS
             pool.load_buckets = LOAD_BUCKETS
         else:
-            long = sum(self._begun(newest, score, RATE_LONG_SECONDS) for score in scores)
             pool.rate = long / RATE_LONG_SECONDS
             pool.load_buckets = LOAD_BUCKETS_FEW
         pool.fair = pool.rate / max(1, len(scores))
@@ -172,19 +182,6 @@ class Crowd:
             self._faded_at = now
             pool.timed = self._delays.total >= DELAYS_FEW
             self._shape = self._delays.shape(delays.USUAL_SHAPE, delays.USUAL_WEIGHT)
-
-    @staticmethod
-    def _begun(newest: int, score: Score, seconds: float) -> int:
-        oldest = newest - int(seconds // BUCKET_SECONDS)
-        begun = 0
-        if not score.window.buckets:
-            return begun
-        for bucket in reversed(score.window.buckets):
-            if bucket.index < oldest:
-                break
-            if bucket.index < newest:
-                begun += bucket.started
-        return begun
 
     def dump(self) -> list[float]:
         """What a restart should know beside the scores: everybody's return times."""

@@ -151,7 +151,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         context: Context | None = None,
     ) -> asyncio.Task[T]:
         """See `asyncio`."""
-        called = None if name is None else str(name)
+        called = "" if name is None else str(name)  # one that is made up would cost more
         return asyncio.Task(coro, loop=self, name=called, context=context or self._context)
 
     # --- running

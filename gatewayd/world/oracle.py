@@ -67,6 +67,9 @@ OUTCOMES: Final = frozenset(
 _RETURN: Final = re.compile(r"/return/([0-9]+)\.([0-9]+)\.")
 
 
+_NOT_YET: Final = (None, False)
+
+
 def attempt_at(session: Session) -> tuple[int, int] | None:
     """The payment and attempt that a bank's session was opened for."""
     found = _RETURN.search(session.callback_url)
@@ -93,6 +96,8 @@ class Oracle:
         """Every payment as the disk has it."""
         self.seen: dict[int, tuple[list[Row], list[Payment]]] = {}
         """By payment: its events that have landed, and what it was after each."""
+        self._last: dict[int, tuple[Status | None, bool]] = {}
+        """Of each of them the status, and whether a person should look."""
         self._alike: dict[int, tuple[Payment, Payment]] = {}
         """Of each payment the two that were last found to be equal: values do not change."""
         self._requested: dict[tuple[int, int], Operation] = {}
@@ -138,8 +143,7 @@ class Oracle:
             if guard.kind is GuardKind.REFERENCE:
                 self._references[guard.kind, guard.key] = number
         payment = self.payments.get(number)
-        status = status_of(payment) if payment else None
-        reviewed = payment is not None and needs_review(payment)
+        status, reviewed = self._last.get(number, _NOT_YET)
         expected: list[tuple[int, str]] = []
         news: list[tuple[int, str, str]] = []
         was_paid = status is Status.PAID
@@ -177,6 +181,7 @@ class Oracle:
         if status is Status.PAID and not was_paid:
             self._paid(payment, now)
         self.payments[number] = payment
+        self._last[number] = status, reviewed
         if not expected and not append.notices:
             return
         told = [(notice.version, notice.type) for notice in append.notices]

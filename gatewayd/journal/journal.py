@@ -328,8 +328,8 @@ class Journal:
 
     def batch_landed(self, results: Sequence[Holder | None]) -> None:
         """The batch is on disk; `results` tells per append who kept it out, if anybody."""
-        landed, self._in_flight = self._in_flight, []
-        for queued, conflict in zip(landed, results, strict=True):
+        landed, self._in_flight = list(zip(self._in_flight, results, strict=True)), []
+        for queued, conflict in landed:
             self.queued_events -= len(queued.append.rows)
             if queued.append.takes:
                 entry = self._entries.get(queued.append.number)
@@ -344,16 +344,16 @@ class Journal:
                         queued.payment,
                         is_open=entry.is_open if is_open is None else is_open,
                     )
-        for queued, conflict in zip(landed, results, strict=True):
+        for queued, conflict in landed:
             if not queued.append.notices or conflict is not None:
                 continue
             entry = self._entries.get(queued.append.number)
             if entry is not None and entry.payment is not None:
                 for notice in queued.append.notices:
                     self._on_notice(entry.payment, notice)
-        for queued, conflict in zip(landed, results, strict=True):
+        for queued, conflict in landed:
             queued.finish(conflict)
-        for queued in landed:
+        for queued, _ in landed:
             number = queued.append.number
             forgettable = self._entries.get(number)
             if forgettable is not None:

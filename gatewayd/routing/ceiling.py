@@ -71,10 +71,13 @@ class Ceiling:
 
     def held(self, seconds: float, rate: float, fair: float, fine: float) -> None:
         """`rate` was sent one to three minutes ago; `fair` is an equal part of all payments per second."""
-        self.tested += min(0.0, rate - self.tested) * min(1.0, seconds / MEMORY_SECONDS)
-        if fine >= FINE:
-            self.tested = max(self.tested, rate)
-        self.tested = max(self.tested, 0.9 * fair)
+        tested = self.tested
+        if rate < tested:
+            tested += (rate - tested) * min(1.0, seconds / MEMORY_SECONDS)
+        if fine >= FINE and rate > tested:
+            tested = rate
+        least = 0.9 * fair
+        self.tested = tested if tested > least else least  # noqa: FURB136 - run often
 
     def lift(self, seconds: float, load: float, gain: float, stress: float) -> None:
         """A confirmed ceiling that is pressed rises.

@@ -29,6 +29,7 @@ SETTLES_SECONDS: Final = 3_600.0
 """What lasts this long is the usual from then on."""
 LEARNT_SECONDS: Final = 150.0
 """Payments count for the usual level at this age: most are known, and what fell has been seen to fall."""
+LEVEL_LEAST: Final = 0.01
 LEVEL_MOST: Final = 0.995
 """No level is certain."""
 RIPE_SECONDS: Final = 180.0
@@ -211,7 +212,9 @@ class Score:
         for _, tried, came, ripe, _ in evidence:
             known += young * tried * ripe
             good += young * came
-        usual = min(LEVEL_MOST, max(0.01, good / known))
+        usual = good / known
+        if not LEVEL_LEAST <= usual <= LEVEL_MOST:
+            usual = LEVEL_MOST if usual > LEVEL_MOST else LEVEL_LEAST
         signal.follow(now, evidence, usual, known)
 
     def _rates(self, now: float, seconds: float, pool: Pool) -> None:
@@ -276,7 +279,8 @@ def gather(
         if group is None or key != group.key:
             group = _Group(key, begun)
             groups.append(group)
-        age = now - begun - min(BUCKET_SECONDS, now - begun) / 2
+        age = now - begun
+        age -= (BUCKET_SECONDS if age > BUCKET_SECONDS else age) / 2  # noqa: FURB136 - run often
         group.started += bucket.started
         group.returned += bucket.returned
         group.paid += bucket.paid

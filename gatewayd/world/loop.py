@@ -195,7 +195,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
             when, _, due = heappop(timers)
             if not due.cancelled():
                 break
-        self.now = max(self.now, when)
+        if when > self.now:  # noqa: PLR1730 - max() is a call
+            self.now = when
         if self._interrupt is None and not (timers and timers[0][0] <= self.now):
             # alone: whoever sleeps is woken at once, and not by a step of its own
             if isinstance(due, _Step):

@@ -102,7 +102,7 @@ async def test_a_readable_file_without_secrets_is_no_matter_but_a_readable_secre
     write(path.parent / "key", LIVE_KEY, mode=0o644)
     write(path.parent / "return", "0123456789abcdef", mode=0o600)
     text = changed("shops.0.return_secret", "${file:return}").replace(LIVE_KEY, "${file:key}")
-    write(path, text, mode=0o644)
+    write(path, text + "trusted_proxies: [127.0.0.1]\n", mode=0o644)
     assert ("key: everybody on this machine can read it",) == (await report(path)).warnings
 
 

@@ -346,8 +346,9 @@ def test_secrets_in_the_file_itself_are_warned_of_and_not_repeated() -> None:
     assert [
         f"4: shops.0.keys.0.secret: {LITERAL}",
         f"5: shops.0.return_secret: {LITERAL}",
-    ] == warnings(SMALL)
+    ] == warnings(SMALL + "trusted_proxies: [127.0.0.1]\n")
     text = changed("shops.0.return_secret", "${env:R}").replace(LIVE_KEY, "${env:K}")
+    text += "trusted_proxies: [127.0.0.1]\n"
     assert [] == warnings(text, R="fedcba9876543210", K=LIVE_KEY)
 
 
@@ -365,6 +366,7 @@ def test_secrets_of_tests_are_nothing_to_be_warned_of() -> None:
     [
         ("public_url", "http://localhost", "public_url: http is for trying out"),
         ("internal_listen", "0.0.0.0:81", "internal_listen: metrics and debugging can be reached"),
+        ("trusted_proxies", [], "trusted_proxies: is empty: limits per address take all"),
         ("gateways.0.retired", True, "gateways: all are retired: nothing can be paid"),
         ("gateways.0.test", True, "there is no gateway without test: true that this key may use"),
         ("shops.0.keys.0.secret", "gwk_test_demo", "there is no gateway with test: true that"),

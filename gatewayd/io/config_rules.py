@@ -199,6 +199,11 @@ def warnings(
     real = any(not gateway.test for gateway in gateways.values())
     if real and urlsplit(service.public_url).scheme == "http":
         yield ("public_url",), "http is for trying out: banks and browsers want https"
+    behind_proxy = is_loopback(listen_address(service.listen)[0]) and not is_loopback(
+        urlsplit(service.public_url).hostname or ""
+    )
+    if behind_proxy and not service.trusted_proxies:
+        yield ("trusted_proxies",), "is empty: limits per address take all customers for one"
     if not is_loopback(listen_address(service.internal_listen)[0]):
         yield ("internal_listen",), "metrics and debugging can be reached from other machines"
     if all(gateway.retired for gateway in gateways.values()):

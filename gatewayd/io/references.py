@@ -102,7 +102,7 @@ class Sources:
         if not directory:
             raise Unresolved(
                 f"credential {name}: CREDENTIALS_DIRECTORY is not set;"
-                " systemd sets it for units with LoadCredential="
+                " systemd sets it for units with LoadCredential=, by hand name the folder of these files"
             )
         return _content(Path(directory) / name, f"credential {name}")
 

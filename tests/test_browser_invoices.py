@@ -64,3 +64,25 @@ async def test_two_tabs_lead_to_one_payment_and_the_second_sees_that_it_is_paid(
         await second.goto(made["pay_url"])
         assert 0 == await second.locator("button").count()
         assert 1 == len(await payments_of(here.web, made))
+
+
+@pytest.mark.parametrize("locale", ["fa", "en"])
+async def test_on_a_phone_names_have_a_line_of_their_own_and_numbers_are_whole(
+    browser: Browser, locale: str
+) -> None:
+    lines = [
+        {"name": "چای بهاره با عطر گل محمدی", "quantity": 3, "unit_price": 1_250_000},
+        {"name": "One" + "VeryLongWord" * 4, "quantity": 1, "unit_price": 987_654_321},
+    ]
+    async with town(browser) as here, here.visit(scripts=False, width=320) as visit:
+        made = await bill(here.web, locale=locale, lines=lines)
+        await visit.page.goto(made["pay_url"])
+        names = await visit.page.locator("tbody th").all()
+        widths = [(await each.bounding_box() or {"width": 0})["width"] for each in names]
+        assert [True, True] == [width > 250 for width in widths]
+        heights = [
+            round((await each.bounding_box() or {"height": 0})["height"])
+            for each in await visit.page.locator("tbody td").all()
+        ]
+        assert 1 == len(set(heights))
+        assert 320 == await visit.page.evaluate("document.documentElement.scrollWidth")

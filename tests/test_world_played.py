@@ -6,13 +6,14 @@ quick, they are gone through from near the seed at which it was caught when the 
 
 from collections import Counter
 from dataclasses import replace
+from unittest.mock import ANY
 
 import pytest
 
 from gatewayd.core.events import ClockJumped, Event
 from gatewayd.core.invoices import Invoice, InvoiceStatus, Paid, due_event
 from gatewayd.core.refunds import GOES_BACK, Refund, RefundState
-from gatewayd.engine import invoicing, refunding
+from gatewayd.engine import invoice_paying, invoicing, refunding
 from gatewayd.engine.invoice_paying import Answer, Paying
 from gatewayd.engine.invoice_sight import Seen, Sight
 from gatewayd.engine.invoicing import Invoicing
@@ -259,6 +260,13 @@ def test_a_button_that_begins_two_payments_is_caught(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(Paying, "pay", nameless)
     assert caught({"invoices"}, replace(BILLS, clicks_twice=0.5))
+
+
+def test_an_invoice_that_is_paid_by_another_payment_of_its_order_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(invoice_paying, "invoice_of", lambda _: ANY)
+    assert caught({"invoices"}, replace(BILLS, payments=20))
 
 
 def test_an_invoice_that_is_shown_before_it_has_landed_is_caught(

@@ -183,7 +183,7 @@ class BillRules:
         """A customer has pressed the button of this page."""
         match made:
             case Begun(payment=payment):
-                last = self._payments[number].get(self._begun.get((number, page), 0))
+                last = self._payments.get(number, {}).get(self._begun.get((number, page), 0))
                 other = last is not None and last.number != payment.number
                 if last is not None and other and status_of(last) not in FINAL:
                     self._violated(number, f"page {page} has begun two payments")

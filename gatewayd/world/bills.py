@@ -24,6 +24,9 @@ AMOUNTS: Final = (150_000, 250_000)
 WANTED: Final = (1, 1, 1, 2, 3, 0)
 """Payments; 0: as many as come."""
 LIVES_SECONDS: Final = (90, 600, 1_800, 7_200)
+ORDER: Final = "bill of "
+ALSO_ORDERED: Final = 0.2
+"""How often a shop has an invoice's order paid by a payment beside it."""
 SHOP_TRIES_MAX: Final = 100
 CUSTOMER_TRIES_MAX: Final = 6
 
@@ -36,6 +39,12 @@ class Customer(Protocol):
 
     async def visit(self, number: int) -> None:
         """Go from a payment's page to wherever that leads."""
+
+    async def orders(self, shop: str, order_id: str) -> None:
+        """The shop has an order paid without an invoice."""
+
+    async def cancel(self, number: int) -> None:
+        """The shop stops or reverses a payment."""
 
     async def ask_back(self, number: int) -> None:
         """The shop gives money of a payment back."""
@@ -65,6 +74,9 @@ class Bill:
         if dice.random() < self._options.shop_stops_invoices:
             self._town.history.count("shop_stops_invoices")
             self._town.send_out(self._stop(made))
+        if invoice.order_id.startswith(ORDER) and dice.random() < ALSO_ORDERED:
+            self._town.history.count("invoice_also_ordered")
+            self._town.send_out(self._customer.orders(shop, invoice.order_id))
         if dice.random() < self._options.shop_polls:
             self._town.send_out(self._poll(made))
         more = dice.randrange(0, 2) if invoice.wanted else 2
@@ -76,6 +88,10 @@ class Bill:
         if dice.random() < self._options.shop_refunds:
             for number in self._paying:
                 self._town.send_out(self._customer.ask_back(number))
+        for number in self._paying:
+            if dice.random() < self._options.shop_cancels:
+                self._town.history.count("shop_cancels")
+                self._town.send_out(self._customer.cancel(number))
 
     # --- the shop
 
@@ -84,7 +100,7 @@ class Bill:
         wanted, lives = dice.choice(WANTED), dice.choice(LIVES_SECONDS)
         amount = dice.choice(AMOUNTS)
         is_due = dice.random() < 0.3
-        order_id = f"bill of {self._name}" if dice.random() < 0.5 else ""
+        order_id = f"{ORDER}{self._name}" if dice.random() < 0.5 else ""
         guard = Guard(kind=GuardKind.IDEMPOTENCY, key=f"{shop}|bill of {self._name}", detail="body")
 
         async def create(engine: Engine) -> Invoice | Holder | None:

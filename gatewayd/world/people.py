@@ -103,7 +103,7 @@ class Person:
             self._town.send_out(self._poll(number))
         self._word.is_given(number)
         if self._does("shop_cancels"):
-            self._town.send_out(self._cancel(number))
+            self._town.send_out(self.cancel(number))
         if self._does("second_tab"):
             self._town.send_out(self._second_tab(number))
         await self.visit(number)
@@ -114,6 +114,13 @@ class Person:
             if again is not None:
                 self._word.is_given(again)
                 await self.visit(again)
+
+    async def orders(self, shop: str, order_id: str) -> None:
+        """The shop has this order paid by a payment of its own."""
+        number = await self._create(shop, order_id, "by itself")
+        if number is not None:
+            self._word.is_given(number)
+            await self.visit(number)
 
     async def _create_only(self, shop: str, order_id: str) -> None:
         await self._create(shop, order_id, "twice")
@@ -170,7 +177,7 @@ class Person:
             await self._sleep(0.1, 120.0)
             await self.asked(look, tries=1)
 
-    async def _cancel(self, number: int) -> None:
+    async def cancel(self, number: int) -> None:
         await self._sleep(0.0, 30.0 if self._happens(0.6) else 900.0)
 
         async def cancel(engine: Engine) -> Payment | None:

@@ -21,7 +21,7 @@ from gatewayd.core.invoices import number_in
 from gatewayd.core.news import REVIEW_RAISED, REVIEW_RESOLVED, news_of, news_of_refunds
 from gatewayd.core.payment import Payment, apply
 from gatewayd.core.states import IllegalTransition
-from gatewayd.core.status import HOLDS_ORDER, needs_review, status_of
+from gatewayd.core.status import HOLDS_ORDER, Status, needs_review, status_of
 from gatewayd.journal import codec
 from gatewayd.journal.store import (
     FIRST_OF_INVOICE,
@@ -81,10 +81,12 @@ class Ticket:
 class _Entry:
     """One payment in memory."""
 
-    __slots__ = ("is_open", "last", "locked", "payment", "pinned", "stored_open")
+    __slots__ = ("is_open", "last", "locked", "payment", "pinned", "status", "stored_open")
 
     def __init__(self, payment: Payment | None, *, is_open: bool, stored_open: bool | None) -> None:
         self.payment = payment
+        self.status: Status | None = None
+        """The payment's public status, where the last append has told it."""
         self.is_open = is_open
         self.stored_open = stored_open
         """What the disk says, or will have said after what is queued; None: not known here."""
@@ -216,7 +218,10 @@ class Journal:
             entry = _Entry(None, is_open=True, stored_open=None)
         assert not entry.locked, "decisions about a locked payment must wait"
         payment = entry.payment
-        before = status = status_of(payment) if payment else None
+        before = entry.status
+        if before is None and payment is not None:
+            before = status_of(payment)
+        status = before
         rows: list[Row] = []
         notices: list[Notice] = []
         version = payment.version if payment else 0
@@ -230,21 +235,16 @@ class Journal:
             rows.append(self._row(payment.version, event))
             if event.notice:
                 notices.append(_notice(payment, event.notice, event.at_ms))
-            refunds, reviews = (was.refunds, was.reviews) if was else ((), ())
-            if payment.refunds is not refunds:
-                notices += (
-                    _notice(payment, news, event.at_ms)
-                    for news in news_of_refunds(refunds, payment.refunds)
-                )
             after = status_of(payment)
-            if after is not status:
-                notices.append(_notice(payment, news_of(status, after), event.at_ms))
-                status = after
-            if payment.refunds is not refunds or payment.reviews is not reviews:
-                in_review = needs_review(payment)
-                if in_review is not (was is not None and needs_review(was)):
-                    news = REVIEW_RAISED if in_review else REVIEW_RESOLVED
-                    notices.append(_notice(payment, news, event.at_ms))
+            if was is None or (
+                payment.refunds is was.refunds and payment.reviews is was.reviews
+            ):  # the main flow: a change of the status is all there is to tell
+                if after is not status:
+                    notices.append(_notice(payment, news_of(status, after), event.at_ms))
+            else:
+                changes = _changes(was, payment, status, after)
+                notices += [_notice(payment, news, event.at_ms) for news in changes]
+            status = after
         assert payment is not None, "an append has events"
         is_open = not self._is_finished(payment)
         if before in HOLDS_ORDER and status not in HOLDS_ORDER:
@@ -263,6 +263,7 @@ class Journal:
             entry.locked = True
         else:
             self._accept(entry, payment, is_open=is_open)
+            entry.status = status
         return self._enqueue(entry, append, payment if takes else None)
 
     def append_beside(self, append: Append, columns: InvoiceColumns) -> Ticket:
@@ -375,6 +376,7 @@ class Journal:
 
     def _accept(self, entry: _Entry, payment: Payment, *, is_open: bool) -> None:
         entry.payment = self._dirty[payment.number] = payment
+        entry.status = None
         entry.is_open = entry.stored_open = is_open
 
     def _forget_if_finished(self, number: int, entry: _Entry) -> None:
@@ -436,6 +438,17 @@ def search_of(payment: Payment) -> Search:
         needs_review=needs_review(payment),
         invoice=number_in(payment.key),
     )
+
+
+def _changes(was: Payment, now: Payment, before: Status | None, after: Status) -> Iterator[str]:
+    """What there is to tell of a payment whose refunds or reasons for a person to look have changed."""
+    if now.refunds is not was.refunds:
+        yield from news_of_refunds(was.refunds, now.refunds)
+    if after is not before:
+        yield news_of(before, after)
+    in_review = needs_review(now)
+    if in_review is not needs_review(was):
+        yield REVIEW_RAISED if in_review else REVIEW_RESOLVED
 
 
 def _notice(payment: Payment, news: str, at_ms: int) -> Notice:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gatewayd.journal.store import TooSlow
+from gatewayd.journal.store import Row, TooSlow
 from gatewayd.web.ports import PAST
 from tests.web_stage import OTHER_KEY, Web, web_stage
 
@@ -144,3 +144,18 @@ async def test_what_takes_too_long_to_find_is_no_error_of_ours(
     answer = await web.call("GET", "/v1/payments")
     assert (503, "too_slow") == (answer.status, answer.json["code"])
     assert "Retry-After" in answer.headers
+
+
+async def test_a_payment_that_cannot_be_read_in_time_is_no_error_of_ours_either(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def rows(_: int) -> list[Row]:
+        raise TooSlow("a reading took longer than 2 s")
+
+    monkeypatch.setattr(web.engine.records, "_read_rows", rows)
+    answer = await web.call("GET", "/v1/payments/pay_7")
+    assert (503, "too_slow") == (answer.status, answer.json["code"])
+    assert "Retry-After" in answer.headers
+    page = await web.ask("GET", f"/pay/{web.engine.links.pay_id(7)}")
+    assert (503, "text/html; charset=utf-8") == (page.status, page.headers["Content-Type"])
+    assert [] == web.log.of("request failed")

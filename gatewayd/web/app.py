@@ -13,6 +13,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from gatewayd.engine.engine import Engine
+from gatewayd.journal.store import TooSlow
 from gatewayd.web import api, customer, invoice_page, invoices, refunds
 from gatewayd.web.addresses import Addresses
 from gatewayd.web.admission import Admission
@@ -22,6 +23,7 @@ from gatewayd.web.facade import zarinpal, zibal
 from gatewayd.web.facade.desk import DESK, Desk
 from gatewayd.web.facade.names import Names
 from gatewayd.web.lane import Lane, LaneRunner
+from gatewayd.web.lists import too_slow
 from gatewayd.web.load import Load
 from gatewayd.web.once import RUNNING, Running
 from gatewayd.web.overdue import Overdue
@@ -148,6 +150,9 @@ def _through(engine: Engine, addresses: Addresses, load: Load) -> Callable[..., 
             return problem.answer(request_id)
         except web.HTTPException as error:
             return _plain(request, error)
+        except TooSlow as error:
+            engine.log.warning("journal read too slowly", route=_route(request), error=str(error))
+            return await _slow(request)
         except Exception as error:
             request_id = f"{began:x}-{next(count):x}"
             engine.log.error(  # noqa: TRY400 - our log is no logging.Logger; exc_info says the same
@@ -180,6 +185,12 @@ def _plain(request: Request, error: web.HTTPException) -> web.StreamResponse:
     if "Allow" in error.headers:
         answer.headers["Allow"] = error.headers["Allow"]
     return answer
+
+
+async def _slow(request: Request) -> web.StreamResponse:
+    if request.path.startswith(customer.PREFIXES):
+        return await customer.busy(request, 503)
+    return too_slow("The journal is read too slowly just now.").answer()
 
 
 async def _failed(request: Request, request_id: str) -> web.StreamResponse:

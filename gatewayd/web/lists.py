@@ -21,7 +21,9 @@ def read_limit(text: str | None) -> int:
     return limit
 
 
-def too_slow() -> Problem:
-    """The answer to a search that would take too long."""
-    detail = "This takes too long to find; narrow it by order_id or by created_from."
+NARROW_IT: Final = "This takes too long to find; narrow it by order_id or by created_from."
+
+
+def too_slow(detail: str = NARROW_IT) -> Problem:
+    """The answer to what would take too long to read."""
     return Problem(503, "too_slow", detail, retry_after_seconds=RETRY_AFTER_SECONDS)

@@ -248,7 +248,7 @@ def test_a_broken_rule_is_told_with_its_story_and_what_repeats_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lose_hope(monkeypatch)
-    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _process: {0})
     told: list[str] = []
     options = Options(hours=0.5, payments=30, lost_reply=0.5)
     assert 1 == many.main(1, 0, options, told.append)

@@ -1,4 +1,4 @@
-"""Many worlds on all cores, and a table at the end; where a rule was broken, the story and what repeats it."""
+"""Many worlds on the cores there are for it, and a table at the end; of broken rules the story and what repeats it."""
 
 import gc
 import multiprocessing
@@ -97,9 +97,15 @@ def main(
 
 
 def _reports(seeds: range, options: Options) -> Iterable[tuple[Report, float]]:
-    workers = min(len(seeds), os.cpu_count() or 1)
+    workers = min(len(seeds), len(os.sched_getaffinity(0)))
     if workers <= 1:
-        yield from map(partial(_run, options=options), seeds)
+        usual = gc.get_threshold()
+        _collect_seldom()
+        try:
+            yield from map(partial(_run, options=options), seeds)
+        finally:
+            gc.set_threshold(*usual)
+            gc.unfreeze()
         return
     context = multiprocessing.get_context("spawn")
     with context.Pool(workers, initializer=_collect_seldom) as pool:

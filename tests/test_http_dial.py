@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from gatewayd.core.causes import LostCause
 from gatewayd.core.terms import Lost
-from gatewayd.io.http_dial import ADDRESSES_MAX
+from gatewayd.io.http_dial import ADDRESSES_MAX, client_context
 from tests.bank_server import (
     ANSWER,
     SETTINGS,
@@ -360,3 +360,10 @@ async def test_old_ciphers_may_be_allowed_without_giving_up_the_checks(
         wrong = await ask(transport, f"https://127.0.0.1:{server.port}/")
 
     assert [ANSWER, Lost(reached=False, cause=LostCause.TLS_HOSTNAME)] == [right, wrong]
+
+
+def test_certificates_are_judged_alike_by_every_python() -> None:
+    context = client_context(None, None)
+    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
+    assert context.check_hostname
+    assert ssl.CERT_REQUIRED is context.verify_mode

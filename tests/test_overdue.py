@@ -1,6 +1,7 @@
 """A request that takes too long is ended, and only that one, and only by us."""
 
 import asyncio
+import sys
 from collections.abc import Coroutine
 from typing import Any
 
@@ -66,5 +67,10 @@ async def test_who_ends_at_the_last_moment_is_not_cancelled_afterwards() -> None
     assert 1 == task.cancelling()
     watch.end(task)
     assert 0 == task.cancelling()
-    with pytest.raises(asyncio.CancelledError):  # as asyncio.timeout: what was thrown arrives
+    arrived = False
+    try:
         await asyncio.sleep(0)
+    except asyncio.CancelledError:
+        arrived = True
+    # As with asyncio.timeout: what was thrown arrives, but for a Python that takes it back.
+    assert arrived is (sys.version_info < (3, 13))

@@ -236,9 +236,13 @@ def xml_elements(fields: Mapping[str, str | int]) -> str:
 
     Characters that XML cannot hold at all are left out: a bank would refuse the whole document.
     """
-    return "".join(
-        f"<{name}>{escape(_NOT_XML.sub('', str(value)))}</{name}>" for name, value in fields.items()
-    )
+    return "".join([f"<{name}>{_xml_text(str(value))}</{name}>" for name, value in fields.items()])
+
+
+def _xml_text(text: str) -> str:
+    if text.isascii() and text.isalnum():  # most are numbers and names
+        return text
+    return escape(_NOT_XML.sub("", text))
 
 
 def read_soap(reply: Reply, response: str) -> dict[str, str]:

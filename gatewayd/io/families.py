@@ -1,8 +1,8 @@
 """Counters, gauges and histograms as plain numbers, written in Prometheus' text format when somebody asks for them.
 
 The same words as prometheus_client's, whose own cost a payment twenty times as much (locks, label checks, a value
-object for each): here a count is a dictionary look-up and an addition. Only the process's own figures are still its.
-They are used by one thread, that of the event loop.
+object for each): here a count is a dictionary look-up and an addition. They are used by one thread, that of the event
+loop.
 """
 
 from bisect import bisect_left

@@ -17,6 +17,7 @@ from gatewayd.core.status import Status
 from gatewayd.core.terms import Operation
 from gatewayd.io.families import Counter, Gauge, Histogram, Registry
 from gatewayd.io.http_pool import PoolCounts
+from gatewayd.io.process_figures import process_figures
 from gatewayd.routing.breaker import BreakerState
 from gatewayd.routing.router import GatewayHealth
 
@@ -193,7 +194,7 @@ class Metrics:
         """Everything in Prometheus' text format."""
         for gauge, ask in self._watched:
             gauge.set(ask())
-        return _of_process() + self._registry.render()
+        return process_figures() + self._registry.render()
 
     def exchanged(self, gateway: str, operation: Operation, outcome: str, seconds: float) -> None:
         """A call to a bank is over."""
@@ -300,13 +301,3 @@ class Metrics:
 
     def _of_gateway(self, name: str, meaning: str) -> Gauge:
         return Gauge(f"gatewayd_gateway_{name}", meaning, ("gateway",), registry=self._registry)
-
-
-def _of_process() -> bytes:
-    """Memory, processor time and open files of this process, as prometheus_client tells them."""
-    # Imported when somebody asks: a starting daemon would wait a tenth of a second for it.
-    from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest  # noqa: PLC0415
-
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    return generate_latest(registry)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -16,6 +16,7 @@ from gatewayd.web import door as doors
 from gatewayd.web.addresses import Addresses
 from gatewayd.web.door import AT_ONCE, TOO_MANY, TOO_MANY_OF_ONE, TOO_SLOW, Door
 
+BOTH_LOOPS = True
 PATIENCE_SECONDS = 20
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -24,8 +25,7 @@ class Echo(asyncio.Protocol):
     """Sends back what it gets."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is one without saying so
 
     def data_received(self, data: bytes) -> None:
         self.transport.write(data)

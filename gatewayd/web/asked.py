@@ -5,7 +5,7 @@ It costs a tenth of that one, and handlers take either.
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from aiohttp import web
 from multidict import CIMultiDict, MultiDict, MultiDictProxy
@@ -15,12 +15,19 @@ T = TypeVar("T")
 _OCTETS: Final = "application/octet-stream"
 
 
+class Services(Protocol):
+    """What an application knows by key."""
+
+    def __getitem__(self, key: web.AppKey[T], /) -> T:
+        """What belongs to this key."""
+
+
 class Asked:
     """One request, with all of its body."""
 
     def __init__(
         self,
-        app: web.Application,
+        app: Services,
         *,
         method: str,
         raw_path: str,

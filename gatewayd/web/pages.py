@@ -7,7 +7,6 @@ browsers apply it to every hop after the submit, and banks hop.
 
 import hashlib
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -123,10 +122,10 @@ _MARKED: Final = re.compile("\0([a-z]+)\0")
 class _HandOver:
     """The hand-over's page in one language, rendered once with marks where payments differ."""
 
-    before: tuple[str, ...]
-    """Texts and, at every second place, what stands between them."""
-    after: tuple[str, ...]
-    """The same behind the form's fields."""
+    before: str
+    """What stands before the form's fields, as a format."""
+    after: str
+    """The same behind them."""
 
 
 @cache
@@ -147,7 +146,12 @@ def _hand_over_in(locale: str) -> _HandOver:
     )
     before, field, after = text.partition(_INPUT.format(mark("name"), mark("value")))
     assert field, "the template's fields are written as they are here"
-    return _HandOver(tuple(_MARKED.split(before)), tuple(_MARKED.split(after)))
+    return _HandOver(_format_of(before), _format_of(after))
+
+
+def _format_of(text: str) -> str:
+    """What gives the page when it is filled by name."""
+    return _MARKED.sub(r"%(\1)s", text.replace("%", "%%"))
 
 
 def hand_over_page(
@@ -172,23 +176,16 @@ def hand_over_page(
         "url": _escaped(redirect.url),
         "host": _escaped(bank_host),
     }
-    parts: list[str] = []
-    _join(parts, known.before, values)
-    parts += [
+    fields = [
         _INPUT.format(_escaped(name), _escaped(value)) for name, value in redirect.fields.items()
     ]
-    _join(parts, known.after, values)
-    return Answer(_PAGE, "".join(parts).encode())
+    text = f"{known.before % values}{''.join(fields)}{known.after % values}"
+    return Answer(_PAGE, text.encode())
 
 
 def _escaped(text: str) -> str:
     """As `escape`, which is a look at most texts' characters five times over."""
     return escape(text) if _TO_ESCAPE.search(text) else text
-
-
-def _join(parts: list[str], pieces: tuple[str, ...], values: Mapping[str, str]) -> None:
-    for place, piece in enumerate(pieces):
-        parts.append(values[piece] if place % 2 else piece)
 
 
 async def asset(request: Request) -> web.Response:

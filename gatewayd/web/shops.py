@@ -132,15 +132,17 @@ def shop_url(payment: Payment, shop: ShopSettings, wall: float) -> str:
 def with_query(url: str, ours: Mapping[str, str]) -> str:
     """`url` with these parameters at the end of its query; a parameter of its own by such a name gives way."""
     base, _, query = url.partition("?")
-    parts = [
-        part
-        for part in query.split("&")
-        if part and unquote_plus(part.partition("=")[0]) not in ours
-    ]
-    parts += [
-        f"{name}={value if _PLAIN.fullmatch(value) else quote(value, safe='')}"
-        for name, value in ours.items()
-    ]
+    parts = []
+    if query:
+        parts = [
+            part
+            for part in query.split("&")
+            if part and unquote_plus(part.partition("=")[0]) not in ours
+        ]
+    if _PLAIN.fullmatch("".join(ours.values())):
+        parts += [f"{name}={value}" for name, value in ours.items()]
+    else:
+        parts += [f"{name}={quote(value, safe='')}" for name, value in ours.items()]
     return f"{base}?{'&'.join(parts)}"
 
 

@@ -112,6 +112,8 @@ class Turnstile:
 
     def let_in(self) -> None:
         """As many as there is room for."""
+        if not (self._customers or self._new_payments):  # asked after every request
+            return
         for queue in (self._customers, self._new_payments):
             while queue and self._admission.has_room(self.in_progress + 1):
                 self._let_in += 1

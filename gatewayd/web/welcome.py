@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from aiohttp import web
-
 from gatewayd.web.admission import OVERLOADED
+from gatewayd.web.asked import Services
 from gatewayd.web.ports import ADMISSION, ENGINE, TALLY, TURNSTILE, WHY_NOT
 from gatewayd.web.turnstile import NEW_PAYMENT
 
@@ -17,7 +16,7 @@ class NotNow:
     retry_after_seconds: int
 
 
-async def welcome(app: web.Application) -> NotNow | None:
+async def welcome(app: Services) -> NotNow | None:
     """Waits for a turn where there are many; None if the payment may be made."""
     engine, admission, turnstile = app[ENGINE], app[ADMISSION], app[TURNSTILE]
     why_not = app[WHY_NOT]() or admission.why_not(

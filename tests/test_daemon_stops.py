@@ -20,6 +20,7 @@ from gatewayd.io.logs import open_log
 from gatewayd.journal.store import Append, Holder, Searches, StoreError
 from tests.config_text import LIVE_KEY, SMALL, read
 
+BOTH_LOOPS = True
 SECONDS_MAX = 10.0
 """Far less than the half minute that a daemon in order lets its customers finish in."""
 PAYMENT = {"amount": 150_000, "order_id": "1", "return_url": "https://shop.example/back"}

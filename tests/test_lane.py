@@ -16,6 +16,7 @@ from gatewayd.web.asked import Asked, Request
 from gatewayd.web.lane import LANE_BYTES_MAX, Lane, LaneRunner, written
 from gatewayd.web.returned_fields import read_fields
 
+BOTH_LOOPS = True
 PATIENCE_SECONDS = 10
 BODY = b"amount=5&x=%D8%A7"
 

@@ -18,6 +18,7 @@ from gatewayd.web.server_log import SERVER_LOG
 from tests.test_pay_pages import is_page
 from tests.web_stage import PATIENCE_SECONDS, Answer, Web, web_stage
 
+BOTH_LOOPS = True
 FEW = WebSettings(connections_per_address_max=2)
 
 

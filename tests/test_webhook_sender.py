@@ -14,6 +14,7 @@ from gatewayd.engine.outbox import Address
 from gatewayd.io.webhook_sender import INTERNAL, WebhookSender, retry_after_ms
 from tests.hook_stage import HOOK_SECRET, hooks
 
+BOTH_LOOPS = True
 NOW = 1_750_000_000.0
 INTERNALS = [
     "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "169.254.169.254", "0.0.0.0",

@@ -2,7 +2,7 @@
 
 * The system hands out ports from its ephemeral range to every outgoing connection, so one that is free now may be gone
   before its program listens; these are drawn from below that range.
-* All ports of one call are held until the last is found: no two are the same.
+* All ports of one call are held until the last is found, by listening: two that only bind may have the same.
 """
 
 import random
@@ -33,6 +33,7 @@ def _free(wanted: int, held: ExitStack) -> int:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
+            probe.listen()
         except OSError:
             continue
         return port

@@ -9,7 +9,13 @@ import pytest
 
 from bench.lives import FIRST_MS, created, creation_guards, is_finished
 from gatewayd.core import events as ev
-from gatewayd.engine.pump import MANY_APPENDS, SEARCH_EVERY_SECONDS, SEARCHES_MAX, Pump
+from gatewayd.engine.pump import (
+    GATHER_SECONDS,
+    MANY_APPENDS,
+    SEARCH_EVERY_SECONDS,
+    SEARCHES_MAX,
+    Pump,
+)
 from gatewayd.journal.journal import Journal, Ticket
 from gatewayd.journal.memory import Fault, MemoryStore
 from gatewayd.journal.store import NO_SEARCHES, Append, Holder, Searches, StoreError
@@ -38,6 +44,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._patient.passed
+
+    def work(self, seconds: float) -> None:
+        """What is done in this turn takes so long."""
+        self._patient.passed += seconds
 
 
 class Scene:
@@ -154,6 +164,34 @@ def test_only_after_many_the_next_batch_waits_for_what_comes_a_turn_later(
         await scene.landed(scene.create(at_once + 2))
 
     assert [at_once, following] == [appends for appends, _ in played(story).batches[:2]]
+
+
+def test_after_many_the_next_batch_takes_along_what_comes_turn_by_turn() -> None:
+    async def story(scene: Scene) -> None:
+        tickets = [scene.create(number) for number in range(1, MANY_APPENDS + 1)]
+        await scene.landed(tickets[-1])
+        for number in range(100, 150):
+            scene.create(number)
+            await asyncio.sleep(0)
+
+    assert [MANY_APPENDS, 50] == [appends for appends, _ in played(story).batches[:2]]
+
+
+def test_what_never_stops_coming_holds_a_batch_up_for_a_limited_time_only() -> None:
+    turn_seconds = 0.001
+
+    async def story(scene: Scene) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        tickets = [scene.create(number) for number in range(1, MANY_APPENDS + 1)]
+        await scene.landed(tickets[-1])
+        for number in range(100, 300):
+            scene.create(number)
+            loop.work(turn_seconds)
+            await asyncio.sleep(0)
+
+    first, second, *_ = played(story).began
+    assert GATHER_SECONDS <= second - first <= GATHER_SECONDS + 2 * turn_seconds
 
 
 def test_search_columns_leave_by_themselves_half_a_second_after_their_events() -> None:

@@ -23,8 +23,9 @@ from typing import Any, Final
 
 from bench import processes
 from bench.books import TAKEN, at_rest, compare, in_doubt, ledger
-from bench.mortal import KEY, Daemon
-from bench.patient import SHOP, Customer
+from bench.mortal import Daemon
+from bench.patient import Customer
+from bench.processes import KEY, SHOP
 from gatewayd.client import AsyncClient, Client, ClientError, Policy
 from gatewayd.client.shapes import Payment
 

@@ -16,10 +16,9 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from bench.calls import Exchange
+from bench.processes import KEY, SHOP
 from bench.wire import Answer, Connection, Step, first_form
 
-KEY: Final = "gwk_test_demo"
-SHOP: Final = "http://127.0.0.1/shop/return"
 STEPS: Final = ("create", "pay", "return")
 HOPS_MAX: Final = 40
 PATIENCE_SECONDS: Final = 60.0

@@ -24,8 +24,8 @@ from rich.console import Console
 
 from bench import processes
 from bench.books import payments
-from bench.mortal import KEY, Daemon
-from bench.patient import SHOP
+from bench.mortal import Daemon
+from bench.processes import KEY, SHOP
 
 AGAIN: Final = frozenset({409, 429, 503})
 """Nothing was done, or the first call still runs."""

@@ -22,8 +22,9 @@ from urllib.parse import urlencode, urlsplit
 
 from bench import processes
 from bench.books import at_rest, compare, in_doubt, ledger, payments
-from bench.mortal import KEY, Daemon
-from bench.patient import SHOP, Customer
+from bench.mortal import Daemon
+from bench.patient import Customer
+from bench.processes import KEY, SHOP
 from gatewayd.client import AsyncClient, Policy
 from gatewayd.client.shapes import Invoice
 from gatewayd.io.journal_verify import verify

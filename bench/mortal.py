@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench import processes
+from bench.processes import KEY
 
-KEY: Final = "gwk_test_demo"
 SMALL_DISK: Final = "{{path: {}, low_water_bytes: 8388608, ballast_bytes: 2097152}}"
 
 

@@ -7,10 +7,10 @@ from collections import Counter
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from bench.mortal import KEY, Daemon
+from bench.mortal import Daemon
+from bench.processes import KEY, SHOP
 from bench.wire import Answer, Connection, Step, first_form
 
-SHOP: Final = "http://127.0.0.1/shop/return"
 MIX: Final = "paid=80,cancel=5,decline=7,leave=8"
 """What they do at the bank, for the simulator."""
 

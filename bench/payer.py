@@ -5,15 +5,14 @@ What it carries back can be looked at, changed or kept before anybody goes there
 
 import asyncio
 import json
-import urllib.request
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from bench.books import ledger
+from bench.processes import KEY, SHOP
 from bench.wire import Answer, Connection, Step, first_form
 
-KEY: Final = "gwk_test_demo"
-SHOP: Final = "http://127.0.0.1/shop/return"
 FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 GATEWAYS: Final = ("saman", "mellat", "parsian", "sadad", "zarinpal", "zibal")
 
@@ -76,10 +75,7 @@ class Payer:
 
     async def ledger(self) -> list[dict[str, Any]]:
         """The banks' own book."""
-        rows: list[dict[str, Any]] = await asyncio.to_thread(
-            _get, f"{self.banks}/_simulator/ledger"
-        )
-        return rows
+        return await asyncio.to_thread(ledger, self.banks)
 
 
 def _form(page: Answer) -> Step:
@@ -91,8 +87,3 @@ def _form(page: Answer) -> Step:
 def _target(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
-
-
-def _get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=30) as answer:
-        return json.loads(answer.read())

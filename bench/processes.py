@@ -25,6 +25,10 @@ from gatewayd.demo.ports import free_ports
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 CONFIG: Final = ROOT / "config" / "simulated.yaml"
+KEY: Final = "gwk_test_demo"
+"""Of its shop…"""
+SHOP: Final = "http://127.0.0.1/shop/return"
+"""…to which customers come back; nobody follows them there."""
 SERVER_CORE: Final = 0
 """What is measured runs alone on this core; load and banks on the others."""
 START_SECONDS: Final = 60.0

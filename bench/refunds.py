@@ -25,8 +25,9 @@ from rich.console import Console
 
 from bench import processes
 from bench.books import at_rest, heal, ledger, payments, set_fault
-from bench.mortal import KEY, Daemon
+from bench.mortal import Daemon
 from bench.patient import Customer
+from bench.processes import KEY
 from bench.wire import Connection
 
 AMOUNT: Final = 1_000_000

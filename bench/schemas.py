@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from bench import processes
+from bench.processes import KEY
 
-KEY: Final = "gwk_test_demo"
 UNSAYABLE: Final = (
     "POST /v1/payments",
     "POST /v1/payments/{id}/cancel",

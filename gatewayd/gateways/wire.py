@@ -103,18 +103,28 @@ def to_text(value: object, name: str) -> str:
     return text
 
 
+def _latin(text: str) -> str:
+    """With the digits that programs write."""
+    return text if text.isascii() else text.translate(_LATIN_DIGITS)
+
+
+def _whole(value: object) -> object:
+    """A float that is a whole number, and small enough to be that one alone, as such; everything else as it is."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    return value
+
+
 def shown(value: object) -> str | None:
     """A number that is only written down and shown, as text; None where it is missing or of an odd type.
 
     A proof of payment must not be lost over its trace number.
     """
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        value = int(value)
     try:
-        text = text_or_none(value, "")
+        text = text_or_none(_whole(value), "")
     except MalformedReply:
         return None
-    return text if text is None or text.isascii() else text.translate(_LATIN_DIGITS)
+    return None if text is None else _latin(text)
 
 
 def text_or_none(value: object, name: str) -> str | None:
@@ -128,11 +138,7 @@ def to_int(value: object, name: str) -> int:
     """A whole number, also as text with blanks or Persian digits; MalformedReply for the rest."""
     if type(value) is int and -_LARGER < value < _LARGER:
         return value
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
-    text = to_text(value, name).strip()
-    if not text.isascii():
-        text = text.translate(_LATIN_DIGITS)
+    text = _latin(to_text(_whole(value), name).strip())
     if not _INTEGER.match(text):
         raise MalformedReply(f"{name}: not a whole number")
     return int(text)
@@ -147,11 +153,7 @@ def int_or_none(value: object, name: str) -> int | None:
 
 def to_code(value: object, name: str) -> str:
     """A bank's code as trimmed text: `0`, `-1531`, `OK`. A number and its digits are the same, Persian ones too."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        value = int(value)
-    text = to_text(value, name).strip()
-    if not text.isascii():
-        text = text.translate(_LATIN_DIGITS)
+    text = _latin(to_text(_whole(value), name).strip())
     if not text or len(text) > CODE_CHARS_MAX:
         raise MalformedReply(f"{name}: empty or too long")
     return text
@@ -174,8 +176,7 @@ def lenient_int(value: str | None) -> int | None:
     text = value.strip()
     if not text.isdigit():
         text = text.replace(",", "").replace("٬", "")
-    if not text.isascii():
-        text = text.translate(_LATIN_DIGITS)
+    text = _latin(text)
     return int(text) if _INTEGER.match(text) else None
 
 
@@ -206,9 +207,7 @@ def mask_card(value: str | None) -> str | None:
     text = lenient_text(value)
     if text is None:
         return None
-    if not text.isascii():
-        text = text.translate(_LATIN_DIGITS)
-    text = text.replace("-", "").replace(" ", "")
+    text = _latin(text).replace("-", "").replace(" ", "")
     head = re.match(r"[0-9]{0,6}", text)
     tail = re.search(r"[0-9]{0,4}\Z", text)
     first, last = (head.group() if head else ""), (tail.group() if tail else "")

@@ -17,7 +17,7 @@ from gatewayd.engine.invoice_sight import Seen
 from gatewayd.engine.invoicing import InvoiceDraft, Invoicing
 from gatewayd.engine.turns import Stopping
 from gatewayd.journal.store import Guard, GuardKind, Holder
-from gatewayd.world.town import Town
+from gatewayd.world.town import SHOP_TRIES_MAX, TRIES_MAX, Town
 
 T = TypeVar("T")
 AMOUNTS: Final = (150_000, 250_000)
@@ -27,8 +27,6 @@ LIVES_SECONDS: Final = (90, 600, 1_800, 7_200)
 ORDER: Final = "bill of "
 ALSO_ORDERED: Final = 0.2
 """How often a shop has an invoice's order paid by a payment beside it."""
-SHOP_TRIES_MAX: Final = 100
-CUSTOMER_TRIES_MAX: Final = 6
 
 
 class Customer(Protocol):
@@ -192,7 +190,7 @@ class Bill:
             self._rules.begun(number, page, made)
             return made
 
-        return await self._customer.asked(pay, tries=CUSTOMER_TRIES_MAX)
+        return await self._customer.asked(pay, tries=TRIES_MAX)
 
     async def _comes_late(self, invoice: Invoice) -> None:
         """Somebody who left the page open until its time was over."""

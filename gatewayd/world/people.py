@@ -36,7 +36,7 @@ from gatewayd.world.bills import Bill
 from gatewayd.world.contracts import PUBLIC_URL, SHOPS
 from gatewayd.world.forgery import KINDS, Seen, forge
 from gatewayd.world.machine import Down
-from gatewayd.world.town import Town
+from gatewayd.world.town import SHOP_TRIES_MAX, TRIES_MAX, Town
 from gatewayd.world.word import Word
 
 T = TypeVar("T")
@@ -46,10 +46,6 @@ TELLS_THE_AMOUNT: Final = frozenset({"saman", "mellat", "sadad", "zibal"})
 """Banks whose return or verify says how much was taken."""
 STEPS_MAX: Final = 12
 """Pages that one browser looks at before its owner has had enough."""
-TRIES_MAX: Final = 6
-"""How often somebody tries again who got no answer."""
-SHOP_TRIES_MAX: Final = 100
-"""A shop wants to sell."""
 LATE_SECONDS_MAX: Final = 5_400.0
 OVERTAKEN_SECONDS_MAX: Final = 900.0
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from gatewayd.core.payment import Payment
 from gatewayd.simulator.host import Banks
@@ -13,6 +13,11 @@ from gatewayd.world.loop import VirtualLoop
 from gatewayd.world.machine import Machine
 from gatewayd.world.options import Options
 from gatewayd.world.oracle import Oracle
+
+TRIES_MAX: Final = 6
+"""How often somebody tries again who got no answer."""
+SHOP_TRIES_MAX: Final = 100
+"""A shop wants to sell."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -116,7 +116,25 @@ def test_a_verified_payment_is_settled_and_a_lost_settle_repeated_without_end() 
     verified = life(*KEPT, gateway="settles", settles=True)
     assert pl.Settle(due_ms=CLAIMED, attempt=1) == plan(verified)
     lost = further(verified, "SettleRequested", "SettleLost")
-    assert isinstance(plan(lost, CLAIMED + 100 * HOUR), pl.Settle)
+    assert isinstance(plan(lost, CLAIMED + 23 * HOUR), pl.Settle)
+    assert (ev.ReviewRaised, CLAIMED + 100 * HOUR) == noted(lost, CLAIMED + 100 * HOUR)
+    raised = apply(lost, ev.ReviewRaised(at_ms=CLAIMED, reason=pl.UNSETTLED))
+    assert isinstance(plan(raised, CLAIMED + 100 * HOUR), pl.Settle)
+
+
+def test_a_settle_that_is_not_answered_for_a_day_is_asked_for_by_the_hour_and_told_so_often() -> (
+    None
+):
+    """A person who has looked is told again while it stands as it did."""
+    day = CLAIMED + 24 * HOUR
+    lost = further(life(*KEPT, gateway="settles", settles=True), "SettleRequested", at_ms=day)
+    lost = further(lost, "SettleLost", at_ms=day)
+    tried = day + SECOND
+    assert (ev.ReviewRaised, tried + HOUR) == noted(lost, tried)
+    raised = apply(lost, ev.ReviewRaised(at_ms=tried, reason=pl.UNSETTLED))
+    assert pl.Settle(due_ms=tried + HOUR, attempt=1) == plan(raised, tried)
+    looked = apply(raised, ev.ReviewResolved(at_ms=tried, by="ali", reason="the bank is asked"))
+    assert (ev.ReviewRaised, tried + HOUR) == noted(looked, tried)
 
 
 def test_a_paid_payment_needs_nothing() -> None:
@@ -275,6 +293,13 @@ def test_owed_money_is_reversed_and_after_its_time_refunded() -> None:
 def test_owed_money_is_refunded_where_the_bank_refuses_to_reverse() -> None:
     refused = further(owed("held-refunds"), "ReverseRequested", "ReverseRefused")
     assert pl.Refund(due_ms=CLAIMED, attempt=1) == plan(refused)
+
+
+def test_money_that_no_verify_has_proven_is_not_refunded_but_left_to_a_person() -> None:
+    """A refund is addressed by the receipt; an operator's reverse may have been tried without one."""
+    unproven = life("Started", "Returned:claim", "LeftToReview", gateway="held-refunds")
+    refused = further(unproven, "ReverseRequested", "ReverseRefused", at_ms=CLAIMED)
+    assert (ev.LeftToReview, CLAIMED) == noted(refused, CLAIMED)
 
 
 @pytest.mark.parametrize("contract", ["verifies", "held-mute"])

@@ -248,6 +248,32 @@ def test_what_it_still_has_after_a_return_in_doubt_was_let_go_is_found_too() -> 
     assert isinstance(plan(found, action.due_ms), pl.Verify)
 
 
+def test_what_it_still_had_when_it_was_let_go_after_its_time_is_asked_about_once_more() -> None:
+    """A daemon that was down may hear only then that it is paid, and let it lapse in the same breath."""
+    at_ms = ENDS + 6 * MINUTE
+    payment = further(not_wanted("asks", "closed"), "Returned:claim", at_ms=HANDED + 15 * MINUTE)
+    note = plan(asked(payment, at_ms, Finding.PAID), at_ms)
+    assert isinstance(note, pl.Note)
+    assert isinstance(note.event, ev.Lapsed)
+    payment = apply(asked(payment, at_ms, Finding.PAID), note.event)
+    action = plan(payment, at_ms)
+    assert pl.Inquire(due_ms=at_ms + 5 * MINUTE, attempt=1) == action
+    verify = plan(asked(payment, action.due_ms, Finding.PAID), action.due_ms)
+    assert isinstance(verify, pl.Verify)
+    assert ev.Purpose.GIVE_BACK is verify.purpose
+    assert plan(asked(payment, action.due_ms, Finding.NOT_PAID), at_ms + HOUR) is None
+
+
+def test_a_question_that_was_lost_after_a_long_sleep_is_asked_again() -> None:
+    at_ms = ENDS + 3 * HOUR
+    payment = further(life("Started", gateway="asks"), "Lapsed", at_ms=at_ms)
+    payment = apply(payment, ev.Closed(at_ms=at_ms, why=ev.Closing.EXPIRED))
+    first = plan(payment, at_ms)
+    assert isinstance(first, pl.Inquire)
+    again = plan(asked(payment, first.due_ms, Finding.UNKNOWN), first.due_ms)
+    assert isinstance(again, pl.Inquire)
+
+
 def test_a_bank_that_says_only_that_it_does_not_know_is_not_asked_again() -> None:
     payment = lapsed(not_wanted("asks", "closed"))
     at_ms = HANDED + LOOKED_BACK * SECOND

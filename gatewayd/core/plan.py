@@ -39,8 +39,10 @@ from gatewayd.core.actions import (
 from gatewayd.core.holding import DENIALS, Hold, window_ms
 from gatewayd.core.patience import (
     ASK_WITHOUT_END_MS,
+    LAST_ASK_MS,
     REVERSE_ROOM_MS,
     again_ms,
+    asks_ms,
     reverse_open,
 )
 from gatewayd.core.payment import Attempt, Payment
@@ -67,16 +69,15 @@ SECOND_LEFT_MS: Final = 60_000
 """How long before its own deadline a second attempt stops waiting for the first."""
 BANKS_RETURN_MS: Final = 72 * 3_600_000
 """The longest that banks take, by their own rule, until returned money is on the card."""
-INQUIRY_PAUSES_MS: Final = (90_000, 180_000, 300_000, 600_000)
-"""When an absent payer's bank is asked after the hand-over, then every ten minutes to the end."""
-LAST_ASK_MS: Final = 180_000
-"""The last question before the end of an attempt leaves this long to act on the answer…"""
 ASK_AGAIN_MS: Final = 30_000
-"""…and without an answer is asked again after this, then ever more slowly."""
+"""The last question before the end of an attempt is asked again after this without an answer, then ever more slowly."""
 OVERDUE_MS: Final = 300_000
 """So long after its time a bank is asked whether money that it was to give back is gone…"""
 OVERDUE_ASKED_MS: Final = 3_600_000
 """…and again for so long where it does not answer; some banks forget their payments after an hour."""
+SETTLE_SLOWLY_MS: Final = 3_600_000
+"""A settle that a bank has not answered for a day is asked for no more often than this."""
+UNSETTLED: Final = "verified, and not settled by the bank for a day"
 
 
 _STILL: Final = frozenset(
@@ -233,7 +234,8 @@ class _View:
     def _look_back_ms(self, attempt: Attempt, traits: Traits) -> int | None:
         """When a bank is asked what it did not give back by itself; None: it has answered, or never will."""
         said_ms = (attempt.returns_by_ms or 0) - BANKS_RETURN_MS
-        ended_ms = max(said_ms, _lapses_ms(attempt, traits))
+        # What was heard before it lapsed is no answer to this, however late a daemon that was down let it lapse.
+        ended_ms = max(said_ms, _lapses_ms(attempt, traits), attempt.changed_ms)
         asked_ms = attempt.asked_ms
         if asked_ms is None or asked_ms < ended_ms + OVERDUE_MS:
             return ended_ms + OVERDUE_MS
@@ -250,7 +252,7 @@ class _View:
             return self._again_ms(attempt)
         handed_ms = attempt.handed_ms or attempt.began_ms
         asked_ms = attempt.asked_ms if traits.ask is Ask.INQUIRY else attempt.tried_ms
-        for due_ms in _asks_ms(handed_ms, ends_ms, traits):
+        for due_ms in asks_ms(handed_ms, ends_ms, traits):
             if asked_ms is None or due_ms > asked_ms:
                 return due_ms
         over = asked_ms is None or asked_ms >= ends_ms + ASK_WITHOUT_END_MS
@@ -330,7 +332,17 @@ class _View:
         if self.payment.hold is not None and self.payment.waits:
             yield from self._until_word(attempt, traits, self.payment.hold)
         else:
-            yield Settle(due_ms=self._again_ms(attempt), attempt=attempt.number)
+            yield from self._settle(attempt)
+
+    def _settle(self, attempt: Attempt) -> Iterator[Action]:
+        """Until the bank pays out or says that it went back; what takes it more than a day is a person's, too."""
+        due_ms = self._again_ms(attempt)
+        if self._for_long(attempt):
+            due_ms = max(self.now_ms, (attempt.tried_ms or 0) + SETTLE_SLOWLY_MS)
+            if UNSETTLED not in self.payment.reviews:
+                raised = ev.ReviewRaised(at_ms=due_ms, reason=UNSETTLED)
+                yield Note(due_ms=due_ms, event=raised)
+        yield Settle(due_ms=due_ms, attempt=attempt.number)
 
     # --- what waits for its shop's word
 
@@ -379,7 +391,8 @@ class _View:
         still_open = not attempt.reverse_refused and self._reverse_open(attempt, traits, 0)
         if still_open or (attempt.giving_back and not self._for_long(attempt)):
             return Reverse(due_ms=self._again_ms(attempt), attempt=attempt.number)
-        if traits.refunds and not attempt.refund_refused:
+        proven = attempt.receipt is not None  # a refund is addressed by what the verify brought
+        if traits.refunds and proven and not attempt.refund_refused:
             return Refund(due_ms=self.now_ms, attempt=attempt.number)
         return self._review(attempt, "money that is not ours and that the bank does not take back")
 
@@ -476,19 +489,3 @@ def _lapses_ms(attempt: Attempt, traits: Traits) -> int:
     """When the bank's time for this attempt is surely over."""
     handed_ms = attempt.handed_ms or attempt.began_ms
     return handed_ms + (traits.token_life_seconds + traits.verify_within_seconds) * 1000
-
-
-def _asks_ms(handed_ms: int, ends_ms: int, traits: Traits) -> Iterator[int]:
-    """The times at which an absent payer's bank is asked."""
-    last_ms = ends_ms - LAST_ASK_MS
-    if traits.ask is Ask.VERIFY:
-        # Asking may capture, so it is done as rarely as the deadline allows: whoever paid since the last question
-        # is still in time at the next.
-        pause_ms = max(traits.verify_within_seconds * 1000 - LAST_ASK_MS, 60_000)
-        yield from (due_ms for due_ms in range(handed_ms + pause_ms, ends_ms, pause_ms))
-        return
-    for pause_ms in INQUIRY_PAUSES_MS:
-        if handed_ms + pause_ms < last_ms:
-            yield handed_ms + pause_ms
-    yield from range(handed_ms + 1_200_000, last_ms, 600_000)
-    yield max(last_ms, handed_ms + 60_000)

@@ -9,7 +9,7 @@ import pytest
 
 from gatewayd.core.settings import EngineSettings
 from gatewayd.simulator.faults import Fault, Kind
-from tests.face_stage import CALLBACK, OTHER_MERCHANT, Zarinpal, code, face_stage
+from tests.face_stage import CALLBACK, OTHER_MERCHANT, Zarinpal, callback, code, face_stage
 from tests.stage import DRIVERS
 from tests.web_stage import Web, web_stage
 
@@ -110,6 +110,21 @@ async def test_a_form_body_and_a_path_in_another_case_are_fine(web: Web, shop: Z
     await web.come_back(web.play(page.forms[0]))
     answer = await shop.call("VERIFY", {"authority": authority, "amount": 150_000})
     assert ("100045", 100) == (answer.json["data"]["order_id"], code(answer))
+
+
+async def test_a_host_that_ends_with_a_slash_is_as_good(web: Web, shop: Zarinpal) -> None:
+    authority = await shop.request()
+    said = {"merchant_id": shop.merchant, "authority": authority}
+    for path in ("//pg/v4/payment/inquiry.json", "/pg/v4/payment//inquiry.json"):
+        assert "IN_BANK" == (await shop.post(path, said)).json["data"]["status"]
+    assert authority == callback(await shop.customer(f"//pg/StartPay/{authority}"))["Authority"]
+
+
+async def test_a_form_of_the_shops_may_lead_to_the_page(web: Web, shop: Zarinpal) -> None:
+    authority = await shop.request()
+    page = await web.ask("POST", f"/pg/StartPay/{authority}/ZarinGate/", data={"submit": "Pay"})
+    assert 200 == page.status
+    assert "OK" == callback(await web.come_back(web.play(page.forms[0])))["Status"]
 
 
 async def test_there_are_no_other_calls(web: Web, shop: Zarinpal) -> None:

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import pytest
+from aiohttp import MultipartWriter
 
 from gatewayd.simulator.faults import Fault, Kind
 from gatewayd.web.facade.desk import DESK, Desk
-from tests.face_stage import BOTH, CALLBACK, Zarinpal, Zibal, face_stage
+from tests.face_stage import BOTH, CALLBACK, Zarinpal, Zibal, callback, face_stage
 from tests.refund_stage import ask_back, at_rest, full_gateways
 from tests.stage import DRIVERS
 from tests.web_stage import Web, web_stage
@@ -128,6 +129,48 @@ async def test_a_pay_link_leads_to_the_page(web: Web, shop: Zibal) -> None:
     link = answer.json["payLink"]
     assert f"{web.base}/start/{answer.json['trackId']}" == link
     assert 200 == (await web.ask("GET", f"{link}/direct")).status
+
+
+async def test_the_version_may_be_left_out_and_a_slash_come_twice(web: Web, shop: Zibal) -> None:
+    mine = {"merchant": shop.merchant}
+    made = await shop.post("/request", {**mine, **PLAIN})
+    track = {**mine, "trackId": made.json["trackId"]}
+    assert "1" == callback(await shop.customer(f"//start/{track['trackId']}"))["success"]
+    results = [
+        (await shop.post(path, track)).json["result"]
+        for path in ("/inquiry", "/verify", "//v1/verify", "/v1//verify")
+    ]
+    assert [100, 100, 201, 201] == results
+
+
+async def test_a_form_of_the_shops_may_lead_to_the_page(web: Web, shop: Zibal) -> None:
+    with MultipartWriter("form-data") as form:
+        form.append("Pay").set_content_disposition("form-data", name="submit")
+    page = await web.ask("POST", f"/start/{await shop.request()}/direct", data=form)
+    assert 200 == page.status
+    assert "1" == callback(await web.come_back(web.play(page.forms[0])))["success"]
+
+
+@pytest.mark.parametrize(
+    ("own", "order", "orders"),
+    [
+        ("&orderId=7", None, ["7"]),
+        ("&orderId=7", "100045", ["7", "100045"]),
+        ("", None, [""]),
+        ("&orderid=7&order%49d=8", None, ["8"]),
+        ("&status=9&trackId=1&success=0", "\u06f7&7", ["\u06f7&7"]),
+    ],
+)
+async def test_an_order_in_the_callbacks_own_query_is_found_there(
+    web: Web, shop: Zibal, own: str, order: str | None, orders: list[str]
+) -> None:
+    named = {} if order is None else {"orderId": order}
+    wanted = {**PLAIN, **named, "callbackUrl": CALLBACK + own}
+    track_id = (await shop.call("request", wanted)).json["trackId"]
+    query = (await shop.customer(f"/start/{track_id}")).location.query
+    assert orders == query.getall("orderId")
+    claim = {"trackId": [str(track_id)], "success": ["1"], "status": ["2"]}
+    assert claim == {name: query.getall(name) for name in claim}
 
 
 async def test_some_clients_ask_whether_the_service_is_there(web: Web) -> None:

@@ -4,6 +4,7 @@ What stands there proves nothing, as at the services: the shop's verify does.
 """
 
 from typing import Final
+from urllib.parse import quote, unquote_plus
 
 from gatewayd.core.payment import Payment
 from gatewayd.web.facade.names import Names
@@ -15,6 +16,7 @@ ZARINPAL: Final = "zarinpal"
 ZARINPAL_SANDBOX: Final = "zarinpal_sandbox"
 """Asked for at the sandbox's host: its authority begins with another letter."""
 ZIBAL: Final = "zibal"
+_ORDER: Final = "orderId"
 _SAYS_PAID: Final = frozenset({Standing.PAID, Standing.VERIFIED})
 
 
@@ -33,14 +35,25 @@ def callback_url(payment: Payment, names: Names) -> str:
     standing = standing_of(payment)
     paid = standing in _SAYS_PAID
     if face_of(payment) == ZIBAL:
-        return with_query(
+        url = with_query(
             payment.return_url,
             {
                 "trackId": str(names.track_id(payment.number)),
                 "success": "1" if paid else "0",
                 "status": str(status_code(payment, standing)),
-                "orderId": payment.order_id,
             },
         )
+        return _with_order(url, payment.order_id)
     claim = {"Authority": authority_of(payment, names), "Status": "OK" if paid else "NOK"}
     return with_query(payment.return_url, claim)
+
+
+def _with_order(url: str, order_id: str) -> str:
+    """`url` with the order at its end, as the service echoes it.
+
+    Plugins find their order by an `orderId` of their own in the callback's query: it stays before ours, and where they
+    named no order, no empty one comes after it, which many languages would read in its place.
+    """
+    query = url.partition("?")[2]
+    own = any(unquote_plus(part.partition("=")[0]) == _ORDER for part in query.split("&"))
+    return url if own and not order_id else f"{url}&{_ORDER}={quote(order_id, safe='')}"

@@ -1,8 +1,9 @@
 """ZarinPal v4: the addresses that a shop's plugin calls, and the page that it sends its customer to.
 
-Calls are answered whatever the case of their path, with or without a slash at the end, at the daemon's own host and at
-one that begins with `sandbox.`. There a payment's authority begins with another letter, and only shops for tests are
-known: a plugin that is set to its sandbox never moves money.
+Calls are answered whatever the case of their path, with or without a slash at the end, and with two slashes where a
+plugin is set to a host that ends with one. They are answered at the daemon's own host and at one that begins with
+`sandbox.`. There a payment's authority begins with another letter, and only shops for tests are known: a plugin that is
+set to its sandbox never moves money.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -54,7 +55,7 @@ async def call(request: web.Request) -> web.Response:
 
 
 async def start_page(request: Request) -> Answered:
-    """`GET /pg/StartPay/{authority}`, also with `/ZarinGate` behind it."""
+    """`GET /pg/StartPay/{authority}`, also with `/ZarinGate` behind it, or by POST: some plugins have a form for it."""
     number = request.app[DESK].names.read_authority(request.match_info["authority"])
     if number is None:
         return unknown(request, "pay")
@@ -199,9 +200,12 @@ def _is_sandbox(request: web.Request) -> bool:
 
 def routes() -> list[web.RouteDef]:
     """ZarinPal's routes."""
-    page = r"/pg/{page:[Ss]tart[Pp]ay}/{authority:[0-9A-Za-z]{1,64}}{rest:(?:/[A-Za-z]{0,20})?}"
+    page = (
+        r"/{base:/*pg/+[Ss]tart[Pp]ay/+}{authority:[0-9A-Za-z]{1,64}}{rest:(?:/[A-Za-z]{0,20})?/?}"
+    )
     return [
-        web.post(r"/pg/v4/payment/{call:[A-Za-z]{1,30}}.json{rest:/?}", call),
+        web.post(r"/{base:/*pg/+v4/+payment/+}{call:[A-Za-z]{1,30}}.json{rest:/?}", call),
         web.get(page, responded(start_page), allow_head=False),
+        web.post(page, responded(start_page)),
         web.head(page, nothing),
     ]

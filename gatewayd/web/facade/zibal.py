@@ -48,7 +48,7 @@ def _call(act: Act) -> Callable[[web.Request], Awaitable[web.Response]]:
 
 
 async def start_page(request: Request) -> Answered:
-    """`GET /start/{trackId}`, also with `/direct` behind it."""
+    """`GET /start/{trackId}`, also with `/direct` behind it, or by POST: some plugins have a form for it."""
     number = request.app[DESK].names.read_track_id(int(request.match_info["track_id"]))
     if number is None:
         return unknown(request, "pay")
@@ -144,13 +144,14 @@ async def _payment(request: web.Request, document: Document) -> Payment:
 
 
 def routes() -> list[web.RouteDef]:
-    """Zibal's routes."""
-    page = r"/start/{track_id:[0-9]{1,16}}{rest:(?:/direct)?/?}"
+    """Zibal's routes. The version may be left out, as some plugins do, and any slash may come twice."""
+    page = r"/{base:/*start/+}{track_id:[0-9]{1,16}}{rest:(?:/direct)?/?}"
     return [
-        web.post(r"/v1/request{rest:/?}", _call(_request)),
-        web.post(r"/v1/verify{rest:/?}", _call(_verify)),
-        web.post(r"/v1/inquiry{rest:/?}", _call(_inquiry)),
+        web.post(r"/{base:/*(?:v1/+)?}request{rest:/?}", _call(_request)),
+        web.post(r"/{base:/*(?:v1/+)?}verify{rest:/?}", _call(_verify)),
+        web.post(r"/{base:/*(?:v1/+)?}inquiry{rest:/?}", _call(_inquiry)),
         web.head("/v1/", alive),
         web.get(page, responded(start_page), allow_head=False),
+        web.post(page, responded(start_page)),
         web.head(page, nothing),
     ]

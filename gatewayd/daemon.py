@@ -22,11 +22,13 @@ from typing import Any, Final
 from aiohttp import web
 
 from gatewayd.core.hosts import listen_address
+from gatewayd.core.values import changed
 from gatewayd.engine.comparing import Comparing
 from gatewayd.engine.engine import Engine
 from gatewayd.engine.outbox import Outbox, addresses
 from gatewayd.engine.ports import Log
 from gatewayd.engine.posting import Posting
+from gatewayd.io import descriptors
 from gatewayd.io.boot import Opened, open_journal
 from gatewayd.io.clock import SystemClock
 from gatewayd.io.config import Config
@@ -187,7 +189,7 @@ async def serving(config: Config, log: Log) -> AsyncIterator[Serving]:
                 faces[0],
                 host,
                 port,
-                settings=service.web,
+                settings=changed(service.web, connections_max=_connections_max(config, log)),
                 addresses=addresses,
                 turned_away=metrics.turned_away,
             )
@@ -347,6 +349,23 @@ async def _listen_to_operators(runner: web.AppRunner, path: Path) -> None:
         await web.UnixSite(runner, str(path)).start()
     finally:
         os.umask(before)
+
+
+def _connections_max(config: Config, log: Log) -> int:
+    """How many connections customers may have here: as configured, or as many as the descriptors allow."""
+    service = config.service
+    wanted, limit = service.web.connections_max, descriptors.limit()
+    elsewhere = sum(gateway.connections.connections_max for gateway in config.gateways)
+    elsewhere += len(addresses(service.shops)) * service.webhooks.sending_max
+    most = descriptors.for_customers(wanted, limit, elsewhere)
+    if most < wanted:
+        log.warning(
+            "few descriptors: fewer connections are taken in",
+            descriptors=limit,
+            connections_max=most,
+            configured=wanted,
+        )
+    return most
 
 
 def _how(drain_seconds: float) -> dict[str, Any]:

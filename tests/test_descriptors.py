@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gatewayd.io.descriptors import take_descriptors
+from gatewayd.io.descriptors import OWN, for_customers, limit, take_descriptors
 
 LIMIT = resource.RLIMIT_NOFILE
 
@@ -15,6 +15,28 @@ def _as_before() -> Iterator[None]:
     before = resource.getrlimit(LIMIT)
     yield
     resource.setrlimit(LIMIT, before)
+
+
+def test_the_limit_that_holds_is_known() -> None:
+    _, hard = resource.getrlimit(LIMIT)
+    resource.setrlimit(LIMIT, (256, hard))
+    assert 256 == limit()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "descriptors", "elsewhere", "expected"),
+    [
+        (16_384, 65_536, 384, 16_384),
+        (16_384, 1_024, 384, 1_024 - 384 - OWN),
+        (16_384, 256, 384, 64),
+        (10, 256, 384, 10),
+        (16_384, 2, 384, 1),
+    ],
+)
+def test_customers_leave_banks_the_descriptors_that_they_need(
+    wanted: int, descriptors: int, elsewhere: int, expected: int
+) -> None:
+    assert expected == for_customers(wanted, descriptors, elsewhere)
 
 
 def test_the_soft_limit_is_raised_as_far_as_is_wanted() -> None:

@@ -18,6 +18,7 @@ from gatewayd.web.door import AT_ONCE, TOO_MANY, TOO_MANY_OF_ONE, TOO_SLOW, Door
 
 BOTH_LOOPS = True
 PATIENCE_SECONDS = 20
+MORE_THAN_THE_KERNEL_HOLDS = 16_777_216
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -133,6 +134,22 @@ async def test_who_has_said_what_he_wants_may_take_his_time_also_when_it_came_in
         assert await at.hears_the_end(b"G")  # so much later that the first would have been late too
         writer.write(b"again")
         assert b"again" == await reader.read(5)
+
+
+async def test_who_takes_nothing_of_what_he_is_sent_is_hung_up_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(doors, "TAKE_SECONDS", 0.2)
+    async with house() as at:
+        loop = asyncio.get_running_loop()
+        with socket.socket() as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+            deaf.setblocking(False)
+            await loop.sock_connect(deaf, ("127.0.0.1", at.port))
+            await loop.sock_sendall(deaf, b"x" * MORE_THAN_THE_KERNEL_HOLDS)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while at.door.inside:  # noqa: ASYNC110  # nothing tells of a departure
+                    await asyncio.sleep(0.01)
 
 
 async def test_all_who_wait_are_taken_in_within_one_turn_of_the_loop() -> None:

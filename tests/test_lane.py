@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import orjson
 import pytest
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gatewayd.web import lane
 from gatewayd.web.answers import Answer, Answered, Head
 from gatewayd.web.asked import Asked, Request
 from gatewayd.web.lane import LANE_BYTES_MAX, Lane, LaneRunner, written
@@ -80,6 +82,9 @@ async def stage() -> AsyncIterator[Stage]:
         await gate.wait()
         return web.Response(body=b"slow")
 
+    async def read(request: web.Request) -> web.Response:
+        return web.Response(body=await request.read())
+
     async def broken(_request: Request) -> web.Response:
         return web.Response(headers={"Location": "/"}, body=b"x" * 2_000_000)
 
@@ -96,6 +101,7 @@ async def stage() -> AsyncIterator[Stage]:
     app = web.Application()
     for method, path, handler in routes:
         app.router.add_route(method, path, handler)
+    app.router.add_post("/read", read)
     runner = LaneRunner(app, Lane(app, routes, through), access_log=None, shutdown_timeout=5.0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -249,6 +255,54 @@ async def test_a_client_that_hangs_up_does_not_end_its_request() -> None:
 
 
 # --- the end
+
+
+@pytest.mark.parametrize("asked", ["/slow", "/much"])
+async def test_a_client_that_will_say_no_more_still_gets_its_answer(asked: str) -> None:
+    async with stage() as at:
+        at.writer.write(get(asked))
+        at.writer.write_eof()
+        at.gate.set()
+        assert 200 == (await at.answer())[0]
+        assert b"" == await at.reader.read()
+
+
+async def test_it_gets_the_answers_to_all_that_it_has_asked_by_either_lane() -> None:
+    async with stage() as at:
+        at.writer.write(get("/see/1") + get("/see/2"))
+        at.writer.write_eof()
+        assert [{"id": "1"}, {"id": "2"}] == [(await at.said())["name"] for _ in range(2)]
+        assert b"" == await at.reader.read()
+
+
+@pytest.mark.parametrize("part", [b"GET /see HT", post("/read", BODY)[:-1]])
+async def test_half_a_request_is_not_waited_for_when_nothing_more_will_come(part: bytes) -> None:
+    async with stage() as at:
+        at.writer.write(get("/see"))
+        assert 200 == (await at.answer())[0]
+        at.writer.write(part)
+        at.writer.write_eof()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert b"" == await at.reader.read()
+
+
+async def test_a_stop_waits_for_nobody_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float | None] = []
+
+    async def waits(_connection: object, timeout: float | None = None) -> None:  # noqa: ASYNC109 - aiohttp's own
+        given.append(timeout)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(RequestHandler, "shutdown", waits)
+    monkeypatch.setattr(lane, "CANCEL_SECONDS", 0.01)
+    async with stage() as at:
+        at.writer.write(get("/slow"))
+        await at.entered.wait()
+        (connection,) = at.runner.server.connections  # type: ignore[union-attr] # it runs
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await connection.shutdown(0.02)
+            assert b"" == await at.reader.read()
+        assert [0.0] == given
 
 
 async def test_a_stopping_server_lets_the_request_in_the_lane_end() -> None:

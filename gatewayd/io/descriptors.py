@@ -10,6 +10,8 @@ from typing import Final
 
 WANTED: Final = 65_536
 """As the service unit gives."""
+OWN: Final = 64
+"""For the journal, its readers, logs, metrics and operators: some forty are open in a daemon at rest."""
 
 
 def take_descriptors(wanted: int = WANTED) -> int:
@@ -24,3 +26,18 @@ def take_descriptors(wanted: int = WANTED) -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
         return most
     return soft
+
+
+def for_customers(wanted: int, limit: int, elsewhere: int) -> int:
+    """How many of `wanted` connections customers may have, so that they never take those that banks need.
+
+    `limit` is what the process may have, `elsewhere` how many connections it may open itself. Where there is not enough
+    for all, customers have a quarter: without banks none of them could be served.
+    """
+    return max(1, min(wanted, max(limit - OWN - elsewhere, limit // 4)))
+
+
+def limit() -> int:
+    """How many descriptors this process may have."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return WANTED if soft == resource.RLIM_INFINITY else soft

@@ -6,6 +6,8 @@
   turned away is hung up on before anything is read.
 * A connection that has not sent a whole head in time is hung up on. Later heads on a kept connection fall under the
   server's own limit for idle ones.
+* A connection that takes nothing of an answer for so long is ended by the kernel, which counts that at no cost; it
+  would keep its place, and the memory of what it does not read, for as long as it likes.
 * When the process is out of descriptors it takes nobody in for a moment, and says nothing: connections wait outside.
 
 What serves the connections is not its business; it makes a protocol for each and passes everything on.
@@ -26,6 +28,8 @@ BACKLOG: Final = 1_024
 """Connections that the kernel holds until they are taken in."""
 AT_ONCE: Final = 128
 """Taken in within one turn of the loop: a few milliseconds' work."""
+TAKE_SECONDS: Final = 30.0
+"""How long somebody may take nothing of what he is being sent: a phone in a tunnel is back sooner."""
 REST_SECONDS: Final = 0.5
 """How long nobody is taken in when there are no descriptors left."""
 END_OF_HEAD: Final = b"\r\n\r\n"
@@ -57,6 +61,8 @@ class Door:
         self._loop = asyncio.get_running_loop()
         self._coming: set[asyncio.Task[object]] = set()
         self._resting: asyncio.TimerHandle | None = None
+        for each in self.sockets:  # those that it accepts have it from there
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(TAKE_SECONDS * 1_000))
 
     def open(self) -> None:
         """Begin to take in."""

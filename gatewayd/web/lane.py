@@ -8,7 +8,8 @@ one of a few routes, goes straight to its handler. Rules:
   large, no HTTP, another route) is given to aiohttp byte for byte as it came; its limits and its answers hold.
 * llhttp reads both lanes, so that both take the same bytes for the same request.
 * One request at a time per connection: what comes meanwhile waits in the kernel, but for one piece.
-* A client that hangs up does not end its request; a server that stops waits for it, as aiohttp does.
+* A client that hangs up does not end its request; a server that stops waits for it, as aiohttp does, but not twice.
+* A client that says that it will say no more still gets the answers to what it has said.
 """
 
 import asyncio
@@ -30,6 +31,10 @@ HEADERS_MAX: Final = 64
 _NOT_PLAIN: Final = tuple(
     map(istr, ("Transfer-Encoding", "Expect", "Content-Encoding", "Upgrade", "Trailer"))
 )
+LOOK_SECONDS: Final = 0.05
+"""How long after its last answer a connection of which nothing more will come is closed, at most."""
+CANCEL_SECONDS: Final = 1.0
+"""What a server that stops gives a request to end that has not ended by itself in time."""
 _PATH: Final = re.compile(r"/[A-Za-z0-9/._~-]*\Z")
 """A path that means what it says: nothing to decode."""
 
@@ -144,7 +149,7 @@ _NO_NAMES: Final[Mapping[str, str]] = {}
 class LaneHandler(RequestHandler):
     """One connection: the fast lane, and aiohttp for everything else."""
 
-    __slots__ = ("_asked", "_held", "_lane", "_remote", "_stays_there", "_was_there")
+    __slots__ = ("_asked", "_ended", "_held", "_lane", "_remote", "_stays_there", "_was_there")
 
     def __init__(self, lane: Lane, manager: web.Server, **kwargs: Any) -> None:
         super().__init__(manager, **kwargs)
@@ -157,6 +162,8 @@ class LaneHandler(RequestHandler):
         """aiohttp has had something of this connection."""
         self._stays_there = False
         """…and what it had was not one whole request, so that it must have the rest."""
+        self._ended = False
+        """The client says no more."""
         self._remote: str | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -179,6 +186,33 @@ class LaneHandler(RequestHandler):
             super().data_received(data)
             return
         self._asked = self._loop.create_task(self._serve(*found))
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # aiohttp never wants to stay open; the loop asks
+        """Whether to stay open for writing. Some clients and proxies close their half as soon as they have asked."""
+        if not self._owes():
+            return False
+        if not self._ended:
+            self._ended = True
+            self._close_once_answered()
+        return True
+
+    def _owes(self) -> bool:
+        """Whether an answer is due to what has come whole."""
+        if self._asked is not None:
+            return True
+        if self._messages:
+            return self._messages[-1][1].is_eof()
+        if self._current_request is not None:
+            return self._current_request.content.is_eof()
+        return not self._is_free()
+
+    def _close_once_answered(self) -> None:
+        if self.transport is None:
+            return
+        if self._owes():
+            self._loop.call_later(LOOK_SECONDS, self._close_once_answered)
+        else:
+            self.force_close()
 
     def _is_free(self) -> bool:
         """Whether aiohttp has nothing to do for this connection."""
@@ -214,13 +248,27 @@ class LaneHandler(RequestHandler):
         super()._process_keepalive()
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's own signature
-        """Let the request that is being served end, then the rest."""
-        asked = self._asked
+        """Let the request that is being served end, then the rest.
+
+        aiohttp waits as long again for what it has cancelled, so that a client that does not read would hold up a stop
+        for twice the time.
+        """
+        began, asked = self._loop.time(), self._asked
         if asked is not None:
             self._close = True
             await asyncio.wait({asked}, timeout=timeout)
             asked.cancel()
-        await super().shutdown(timeout)
+        if timeout is not None:
+            timeout = max(0.0, began + timeout - self._loop.time())
+        ending = self._loop.create_task(super().shutdown(timeout))
+        done, _ = await asyncio.wait(
+            {ending}, timeout=None if timeout is None else timeout + CANCEL_SECONDS
+        )
+        if not done:
+            if self._task_handler is not None:
+                self._task_handler.cancel()
+            self.force_close()
+            ending.cancel()
 
 
 class LaneServer(web.Server):

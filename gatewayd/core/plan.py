@@ -73,6 +73,8 @@ ASK_AGAIN_MS: Final = 30_000
 """The last question before the end of an attempt is asked again after this without an answer, then ever more slowly."""
 OVERDUE_MS: Final = 300_000
 """So long after its time a bank is asked whether money that it was to give back is gone…"""
+SOON_MS: Final = 1_000
+"""…or at once, if it lapses later than that…"""
 OVERDUE_ASKED_MS: Final = 3_600_000
 """…and again for so long where it does not answer; some banks forget their payments after an hour."""
 SETTLE_SLOWLY_MS: Final = 3_600_000
@@ -131,9 +133,11 @@ class _View:
     # --- the payment as a whole, while it is open
 
     def _is_past(self, attempt: Attempt) -> bool:
-        """Whether an old payment's attempt needs nothing because its gateway is gone from the configuration."""
+        """Whether an attempt needs nothing because its gateway is gone from the configuration."""
         if attempt.gateway in self.traits:
             return False
+        if attempt.state in _STILL:
+            return True
         over = self.payment.closed is not None or self.payment.captured_ms is not None
         return over and attempt.state in _STILL_OR_AWAY
 
@@ -234,15 +238,16 @@ class _View:
     def _look_back_ms(self, attempt: Attempt, traits: Traits) -> int | None:
         """When a bank is asked what it did not give back by itself; None: it has answered, or never will."""
         said_ms = (attempt.returns_by_ms or 0) - BANKS_RETURN_MS
+        ended_ms = max(said_ms, _lapses_ms(attempt, traits))
         # What was heard before it lapsed is no answer to this, however late a daemon that was down let it lapse.
-        ended_ms = max(said_ms, _lapses_ms(attempt, traits), attempt.changed_ms)
+        first_ms = max(ended_ms + OVERDUE_MS, attempt.changed_ms + SOON_MS)
         asked_ms = attempt.asked_ms
-        if asked_ms is None or asked_ms < ended_ms + OVERDUE_MS:
-            return ended_ms + OVERDUE_MS
-        late_ms = asked_ms - ended_ms
+        if asked_ms is None or asked_ms < first_ms:
+            return first_ms
+        late_ms = asked_ms - first_ms
         if not attempt.last_ask_silent or late_ms >= OVERDUE_ASKED_MS:
             return None
-        return asked_ms + max(ASK_AGAIN_MS, late_ms // 2)
+        return asked_ms + max(ASK_AGAIN_MS, (late_ms + OVERDUE_MS) // 2)
 
     def _next_ask_ms(self, attempt: Attempt, traits: Traits, ends_ms: int) -> int | None:
         """When this attempt's bank is asked next; None: not any more."""

@@ -296,6 +296,7 @@ class Capturing:
             attempt
             for attempt in reversed(payment.attempts)
             if attempt.state is State.WITH_PAYER
+            and attempt.gateway in self._gateways
             and self._gateways[attempt.gateway].traits.ask in asks
         ]
 

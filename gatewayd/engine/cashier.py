@@ -333,10 +333,13 @@ class Cashier:
         return Wait(payment) if unanswered and not isinstance(view, Back) else view
 
     def _can_be_asked(self, payment: Payment, attempt: Attempt) -> bool:
-        ask = self._gateways[attempt.gateway].traits.ask
+        gateway = self._gateways.get(attempt.gateway)
+        if gateway is None or attempt.state is not State.WITH_PAYER:
+            return False
+        ask = gateway.traits.ask
         if ask is Ask.VERIFY and not payment.may_verify(attempt):
             return False
-        return attempt.state is State.WITH_PAYER and ask is not Ask.NOTHING
+        return ask is not Ask.NOTHING
 
     async def _ask(self, number: int, attempt: int) -> None:
         """Begin to ask this attempt's bank without its payer; one that is asked by a verify waits for its turn."""

@@ -63,7 +63,7 @@ class Returns:
         self._log = log
         self._payments = payments
         self.repeated = 0
-        """Returns that brought nothing new, or more than are kept; only counted."""
+        """Returns that brought nothing new, more than are kept, or what nobody can read any more; only counted."""
 
     async def take_in(self, number: int, attempt: int, fields: Mapping[str, str]) -> None:
         """Record a return that brings something new, and begin what it calls for."""
@@ -74,7 +74,10 @@ class Returns:
         if digest in ours.digests or len(ours.digests) >= self._payments.returns_max:
             self.repeated += 1
             return
-        gateway = self._gateways[ours.gateway]
+        gateway = self._gateways.get(ours.gateway)
+        if gateway is None:  # dropped since, with nothing open there: nobody can read it or ask
+            self.repeated += 1
+            return
         claim = self._read(gateway, fields)
         traits = gateway.traits
         standing = judge.standing(

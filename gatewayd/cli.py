@@ -51,7 +51,10 @@ app.add_typer(cli_operators.webhook, name="webhook")
 app.add_typer(cli_operators.routing, name="routing")
 app.command()(cli_replay.replay)
 
-ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration file.")]
+ConfigFile = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="The configuration file.", readable=False)
+]
+"""`readable=False`: what cannot be read is told by whoever reads it, with an exit code of ours."""
 SIMULATED: Final = example("simulated.yaml")
 
 
@@ -59,7 +62,9 @@ SIMULATED: Final = example("simulated.yaml")
 def run(
     config: ConfigFile,
     listen: Annotated[str | None, typer.Option(help="Instead of the file's: HOST:PORT.")] = None,
-    journal: Annotated[Path | None, typer.Option(help="Instead of the file's journal.")] = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="Instead of the file's journal.", readable=False)
+    ] = None,
 ) -> None:
     """The daemon."""
     settings = _load(config, listen=listen, journal=journal)
@@ -94,7 +99,11 @@ def run(
 def simulate(
     config: Annotated[
         Path,
-        typer.Option(help="Whose contracts the banks know.", show_default="config/simulated.yaml"),
+        typer.Option(
+            help="Whose contracts the banks know.",
+            show_default="config/simulated.yaml",
+            readable=False,
+        ),
     ] = SIMULATED,
     listen: Annotated[str, typer.Option(help="HOST:PORT")] = "127.0.0.1:9100",
     payers: Annotated[str, typer.Option(help="page (buttons) or auto (answers at once)")] = "page",
@@ -158,12 +167,16 @@ def check(
 ) -> None:
     """Whether a configuration can be used, and what is in it."""
     settings = _load(config)
+    try:
+        left = left_open(Path(settings.service.journal.path))
+    except UnusableStore as error:
+        _die(EX_DATAERR, str(error))
     report = _run(
         checking.check(
             settings,
             wall=time.time,  # noqa: TID251 - the program's edge gives the real clock
             connect=connect,
-            left=left_open(Path(settings.service.journal.path)),
+            left=left,
         )
     )
     sys.stdout.write(report.text())

@@ -21,7 +21,10 @@ EX_TEMPFAIL: Final = 75
 
 journal = typer.Typer(help="A journal as a file.", no_args_is_help=True)
 
-Path_ = Annotated[Path, typer.Argument(metavar="JOURNAL", help="The journal's file.")]
+Path_ = Annotated[
+    Path, typer.Argument(metavar="JOURNAL", help="The journal's file.", readable=False)
+]
+"""`readable=False`: what cannot be read is told by the tools, with an exit code of ours."""
 
 
 @journal.command()
@@ -51,7 +54,8 @@ def export(
 
 @journal.command()
 def backup(
-    path: Path_, target: Annotated[Path, typer.Argument(metavar="FILE", help="Where to.")]
+    path: Path_,
+    target: Annotated[Path, typer.Argument(metavar="FILE", help="Where to.", readable=False)],
 ) -> None:
     """A checked copy in one file; the daemon may go on meanwhile."""
     with told(), progress_bars() as progress:
@@ -61,7 +65,8 @@ def backup(
 
 @journal.command()
 def restore(
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="A backup.")], path: Path_
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="A backup.", readable=False)],
+    path: Path_,
 ) -> None:
     """Make a backup the journal, after reading all of it; nothing is overwritten."""
     with told(), progress_bars() as progress:
@@ -89,14 +94,17 @@ def told() -> Iterator[None]:
         _die(EX_TEMPFAIL, str(error))
     except (UnusableStore, journal_tools.NotDone) as error:
         _die(EX_DATAERR, str(error))
+    except BrokenPipeError:
+        raise  # whoever read us has had enough: typer ends without a word
     except OSError as error:
         _die(EX_IOERR, str(error))
 
 
 @contextmanager
 def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on standard error for what takes long."""
-    with Progress(console=Console(stderr=True), transient=True) as bars:
+    """A bar on standard error for what takes long; nothing where that is no terminal."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
         known: dict[str, int] = {}
 
         def show(what: str, done: int, total: int) -> None:

@@ -32,6 +32,7 @@ Journal = Annotated[
 ]
 JOURNAL: Final = Path("var/gatewayd.db")
 Number = Annotated[str, typer.Argument(metavar="PAYMENT", help="pay_217512345678, or its digits")]
+GatewayName = Annotated[str, typer.Argument(metavar="GATEWAY", help="Its name, such as saman-main")]
 RefundId = Annotated[str, typer.Argument(metavar="REFUND", help="rfd_217512345678_1")]
 Reference = Annotated[
     str, typer.Option("--reference", help="What it went back by, such as a transfer's number.")
@@ -152,19 +153,19 @@ def fail(refund_id: RefundId, reason: Reason, by: By = "", journal: Journal = JO
 
 
 @gateway.command("open")
-def open_gateway(name: str, by: By = "", journal: Journal = JOURNAL) -> None:
+def open_gateway(name: GatewayName, by: By = "", journal: Journal = JOURNAL) -> None:
     """Cut a gateway off: no new payments go there."""
     _force(journal, name, "open", by)
 
 
 @gateway.command("close")
-def close_gateway(name: str, by: By = "", journal: Journal = JOURNAL) -> None:
+def close_gateway(name: GatewayName, by: By = "", journal: Journal = JOURNAL) -> None:
     """Use a gateway whatever its breaker says."""
     _force(journal, name, "closed", by)
 
 
 @gateway.command()
-def auto(name: str, by: By = "", journal: Journal = JOURNAL) -> None:
+def auto(name: GatewayName, by: By = "", journal: Journal = JOURNAL) -> None:
     """Leave a gateway to the router again."""
     _force(journal, name, "auto", by)
 

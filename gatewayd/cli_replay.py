@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from gatewayd.cli_journal import progress_bars, told
+from gatewayd.cli_journal import Path_, progress_bars, told
 from gatewayd.io import replaying
 from gatewayd.io.config import ConfigError, load
 from gatewayd.io.replaying import Replayed
@@ -26,10 +26,12 @@ STEEP: Final = 8
 
 
 def replay(
-    path: Annotated[Path, typer.Argument(metavar="JOURNAL", help="The journal's file.")],
+    path: Path_,
     config: Annotated[
         Path | None,
-        typer.Option(help="Another configuration: its limits, weights and routing settings."),
+        typer.Option(
+            help="Another configuration: its limits, weights and routing settings.", readable=False
+        ),
     ] = None,
     since: Annotated[
         datetime | None, typer.Option(help="Only what began since then, in UTC.")

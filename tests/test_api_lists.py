@@ -159,3 +159,16 @@ async def test_a_payment_that_cannot_be_read_in_time_is_no_error_of_ours_either(
     page = await web.ask("GET", f"/pay/{web.engine.links.pay_id(7)}")
     assert (503, "text/html; charset=utf-8") == (page.status, page.headers["Content-Type"])
     assert [] == web.log.of("request failed")
+
+
+@pytest.mark.parametrize("path", ["/v1/payments", "/v1/events"])
+async def test_a_filter_that_stands_twice_is_refused(web: Web, path: str) -> None:
+    """Only one would be looked at: who wants both would take a part for the whole."""
+    answer = await web.call("GET", f"{path}?limit=5&limit=6")
+    found = (answer.status, answer.json["errors"][0])
+    error = {
+        "path": "limit",
+        "code": "request_invalid",
+        "detail": "stands twice; one is looked at",
+    }
+    assert (422, error) == found

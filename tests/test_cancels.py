@@ -84,15 +84,40 @@ async def web() -> AsyncIterator[Web]:
         yield stage
 
 
-async def cancel(web: Web, payment: Mapping[str, Any], key: str = "c-1") -> Answer:
+async def cancel(
+    web: Web, payment: Mapping[str, Any], key: str = "c-1", body: object = None
+) -> Answer:
     path = f"/v1/payments/{payment['id']}/cancel"
-    return await web.call("POST", path, headers={"Idempotency-Key": key})
+    return await web.call("POST", path, body, headers={"Idempotency-Key": key})
 
 
 async def paid(web: Web, gateway: str) -> dict[str, Any]:
     payment = await web.create(gateways=[gateway])
     await web.pay(payment)
     return await web.show(payment)
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "detail"),
+    [
+        ({"amount": 1_000}, "amount", "there is no such field"),
+        ({"reason": 7}, "reason", "must be text"),
+    ],
+)
+async def test_nothing_is_cancelled_in_part(web: Web, body: object, path: str, detail: str) -> None:
+    """Who sends a field that does not exist means something else than what would happen."""
+    payment = await paid(web, "saman")
+    answer = await cancel(web, payment, body=body)
+    error = {"path": path, "code": "request_invalid", "detail": detail}
+    assert (422, [error]) == (answer.status, answer.json["errors"])
+    assert "paid" == (await web.show(payment))["status"]
+
+
+async def test_why_the_shop_cancels_stands_in_the_refund(web: Web) -> None:
+    payment = await paid(web, "saman")
+    assert 200 == (await cancel(web, payment, body={"reason": "sold out"})).status
+    refunds = (await web.call("GET", f"/v1/payments/{payment['id']}/refunds")).json["data"]
+    assert ["sold out"] == [refund["reason"] for refund in refunds]
 
 
 @pytest.mark.parametrize("gateway", ["saman", "parsian", "zarinpal"])

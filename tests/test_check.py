@@ -119,6 +119,20 @@ async def test_a_clock_before_the_journal_is_warned_of(path: Path) -> None:
     assert [f"the clock is wrong: {journal} was written 100 s after now"] == found
 
 
+async def test_a_place_where_no_journal_can_be_made_is_warned_of(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(folder: object, _mode: int) -> bool:
+        return folder != tmp_path
+
+    monkeypatch.setattr(os, "access", read_only)  # root may write everywhere
+    write(path, SMALL + f"journal: {tmp_path}/new/gatewayd.db\n")
+    shut = f"journal: this user cannot write into {tmp_path}; the daemon's must, or it ends with 74"
+    assert shut in (await report(path)).warnings
+    write(path, SMALL + f"journal: {path}/gatewayd.db\n")
+    assert f"journal: {path} is not a folder" in (await report(path)).warnings
+
+
 async def test_dropping_a_gateway_with_open_attempts_is_a_problem(path: Path) -> None:
     found = await check(load(path, {}), wall=wall, left=LeftOpen(attempts={"mellat-main": 1}))
     assert not found.ok

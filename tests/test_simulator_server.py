@@ -264,7 +264,7 @@ async def test_the_program_says_one_line_and_runs_until_it_is_told(number: int) 
     [
         ({"mix": "payed"}, "mix: 'payed'"),
         ({"latency": "fast"}, "latency: 'fast'"),
-        ({"payers": "robots"}, "'robots' is not a valid Payers"),
+        ({"payers": "robots"}, "payers: 'robots' is none of page, auto"),
         ({"time_scale": 0}, "time scale"),
     ],
 )

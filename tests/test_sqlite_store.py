@@ -149,7 +149,7 @@ def test_a_journal_of_a_newer_program_is_refused(path: Path) -> None:
 def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "text"
     path.write_text("not a database, and long enough to look at " * 50)
-    with pytest.raises(StoreError, match="not a database"):
+    with pytest.raises(UnusableStore, match="not a database"):
         SqliteStore(path, ballast_bytes=0, make_secret=counted)
 
 

@@ -128,7 +128,7 @@ def test_keys_are_told_apart_as_text() -> None:
         ("a: 1\n...\n---\n", 3, "", "a second document"),
         ("a: 1\nb: [1\nc: 2\n", 3, "", "not YAML"),
         ("a: 'x\n", 2, "", "not YAML"),
-        ("\ta: 1\n", 1, "", "not YAML"),
+        ("\ta: 1\n", 1, "", "not YAML: there is a tab here; YAML indents with blanks"),
         ('a: "\\ud800"\n', 1, "a", "holds half a character"),
         ('a: 1\nb: "\\UFFFFFFFF"\n', 2, "", "not YAML"),
         ("a: 1\nb: \x00\n", 2, "", "there is a control character"),

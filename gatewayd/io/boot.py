@@ -23,7 +23,7 @@ from gatewayd.core.settings import JournalSettings
 from gatewayd.core.states import State
 from gatewayd.io.clock import SystemClock
 from gatewayd.io.filelock import FileLock
-from gatewayd.io.sqlite_schema import UnusableStore, connect_to_read
+from gatewayd.io.sqlite_schema import UnusableStore, connect_to_read, is_there
 from gatewayd.io.sqlite_store import OPEN_ROWS, SqliteStore, by_payment
 from gatewayd.io.store_thread import StoreThread
 from gatewayd.journal import codec
@@ -123,7 +123,7 @@ def left_open(path: Path) -> LeftOpen:
 
     UnusableStore where it cannot be understood.
     """
-    if not path.exists():
+    if not is_there(path):
         return LeftOpen()
     attempts: Counter[str] = Counter()
     payments: Counter[str] = Counter()

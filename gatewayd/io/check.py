@@ -3,6 +3,7 @@
 Problems keep the daemon from being started or replaced; warnings should be looked at.
 """
 
+import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -75,6 +76,7 @@ async def check(
         *config.warnings,
         *_readable(config),
         *_early(config, now),
+        *_shut(Path(config.service.journal.path)),
         *_expiring(config, now),
     ]
     problems = conflicts(config, left.attempts, left.fingerprints)
@@ -201,6 +203,17 @@ def _early(config: Config, now: float) -> Iterator[str]:
             continue
         if written > now + SKEW_SECONDS_MAX:
             yield f"the clock is wrong: {path} was written {written - now:.0f} s after now"
+
+
+def _shut(journal: Path) -> Iterator[str]:
+    """A place where this user could not make the journal; a folder that is missing is made at the start."""
+    folder = journal.absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        yield f"journal: {folder} is not a folder"
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        yield f"journal: this user cannot write into {folder}; the daemon's must, or it ends with 74"
 
 
 def _expiring(config: Config, now: float) -> Iterator[str]:

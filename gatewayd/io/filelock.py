@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from gatewayd.io.ownership import give_to_owner
+
 _PID_BYTES: Final = 32
 
 
@@ -25,6 +27,7 @@ class FileLock:
         self._file = os.open(path, flags, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            give_to_owner(self._file, path.parent)
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, b"%d\n" % os.getpid(), 0)
         except BlockingIOError:

@@ -24,6 +24,7 @@ from gatewayd.io import journal_verify, sqlite_invoices
 from gatewayd.io.boot import lock_path
 from gatewayd.io.filelock import FileLock
 from gatewayd.io.journal_verify import Problem, Progress, Verified
+from gatewayd.io.ownership import give_to_owner
 from gatewayd.io.sqlite_receipts import COMPARED_KEY
 from gatewayd.io.sqlite_schema import UnusableStore, connect_to_read, prepare
 from gatewayd.io.sqlite_store import ROWS, UPSERT_SEARCH, by_payment, new_writer, search_values
@@ -212,7 +213,11 @@ def _made(target: Path) -> Iterator[Path]:
         raise NotDone(f"{target} is there already")
     unfinished = target.with_name(target.name + ".unfinished")
     unfinished.unlink(missing_ok=True)
-    os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        give_to_owner(file, target.parent)
+    finally:
+        os.close(file)
     try:
         yield unfinished
         _sync(unfinished)

@@ -33,7 +33,10 @@ def ask_daemon(journal: Path, method: str, target: str, body: object = None) -> 
         answer = connection.getresponse()
         document = orjson.loads(answer.read())
     except (OSError, http.client.HTTPException, orjson.JSONDecodeError) as error:
-        reason = f"no daemon answers at {path} ({type(error).__name__}); is it running?"
+        reason = (
+            f"no daemon answers at {path} ({type(error).__name__}); is it running, and is this its journal"
+            " (--journal, or GATEWAYD_JOURNAL)?"
+        )
         raise NoDaemon(reason) from None
     finally:
         connection.close()

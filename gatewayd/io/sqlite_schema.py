@@ -5,6 +5,7 @@
 rebuildable (`payments`, `search`, `receipts`, `invoices`, `invoice_payments`, `kinds`).
 """
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,10 @@ BUSY_SECONDS: Final = 5.0
 LOG_BYTES_KEPT: Final = 67_108_864
 """The write-ahead log's file is cut back to this once a long reader has let go of it."""
 CACHE_KIB: Final = 16_384
+NOT_YOURS: Final = (
+    "this user may not read it; do this as the user that the daemon runs as, or as root"
+)
+_UNFIT: Final = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
 START_CACHE_KIB: Final = 1_024
 """While open payments are read at a start, from one end to the other: what is read then is not read again."""
 
@@ -138,6 +143,11 @@ class UnusableStore(Exception):
     """The file cannot be used as a journal; the text says why and what to do."""
 
 
+def unfit(error: sqlite3.Error) -> bool:
+    """Whether this speaks of what is in the file, and not of the disk: no database, or a damaged one."""
+    return getattr(error, "sqlite_errorcode", None) in _UNFIT
+
+
 def address(path: Path) -> str:
     """By which SQLite opens this file for reading only."""
     return f"{path.resolve().as_uri()}?mode=ro"
@@ -145,8 +155,10 @@ def address(path: Path) -> str:
 
 def connect_to_read(path: Path) -> sqlite3.Connection:
     """A read-only connection to a journal, in use or not. UnusableStore if it is none, or is not there."""
-    if not path.is_file():
+    if not is_there(path) or not path.is_file():
         raise UnusableStore(f"there is no journal at {path}")
+    if not os.access(path, os.R_OK):
+        raise UnusableStore(f"{path}: {NOT_YOURS}")
     try:
         connection = sqlite3.connect(
             address(path), uri=True, isolation_level=None, timeout=BUSY_SECONDS
@@ -162,6 +174,14 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         raise UnusableStore(f"{path} cannot be read: {error}") from None
     return connection
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is anything; UnusableStore where this user may not even see that."""
+    try:
+        return path.exists()
+    except PermissionError:
+        raise UnusableStore(f"{path}: {NOT_YOURS}") from None
 
 
 def prepare(connection: sqlite3.Connection) -> None:

@@ -136,6 +136,8 @@ class SqliteStore:
             self._kinds = frozenset(kind for (kind,) in self._db.execute("SELECT kind FROM kinds"))
         except sqlite3.Error as error:
             self._db.close()
+            if schema.unfit(error):
+                raise schema.UnusableStore(f"{path} cannot be read: {error}") from error
             raise StoreError(f"cannot open the journal: {error}") from error
         except schema.UnusableStore:
             self._db.close()

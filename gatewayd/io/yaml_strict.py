@@ -34,6 +34,7 @@ _WHOLE = re.compile(r"-?(?:0|[1-9](?:_?[0-9])*)")
 _DECIMAL = re.compile(r"-?(?:0|[1-9](?:_?[0-9])*)\.[0-9]+")
 _ODD = re.compile(rf"{yaml.reader.Reader.NON_PRINTABLE.pattern}|[\x85\u2028\u2029]")
 """What YAML does not allow, and the line ends that it knows and editors do not count."""
+_TAB = r"found character '\t' that cannot start any token"
 _NOTHING = frozenset({"", "~", "null"})
 _TRUTH = {"true": True, "false": False}
 _WHOLE_MAX: Final = 2**63 - 1
@@ -249,4 +250,6 @@ def plain(text: str) -> str | int | float | bool | None:
 def _problem(error: yaml.MarkedYAMLError) -> str:
     """PyYAML's own words without what it quotes from the file, which may be part of a secret."""
     words = f"{error.problem or 'unreadable'}"
+    if words == _TAB:
+        return "there is a tab here; YAML indents with blanks"
     return re.sub(r"'(?!<)[^']{2,}'", "…", words)

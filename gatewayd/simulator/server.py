@@ -19,6 +19,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, web
 from aiohttp.web_server import Server
 from yarl import URL
 
+from gatewayd.core.hosts import PORT_MAX
 from gatewayd.core.terms import Redirect
 from gatewayd.gateways.contract import Reply
 from gatewayd.simulator.bank import Contract, Request, Session
@@ -264,10 +265,10 @@ async def running_simulator(
 ) -> AsyncIterator[str]:
     """Serve `banks` for the length of the block; gives the address, `http://127.0.0.1:40123`.
 
-    `wall` is the clock, seconds since 1970. `warn` gets each new kind of warning once. OSError if
-    the address cannot be had.
+    `wall` is the clock, seconds since 1970. `warn` gets each new kind of warning once. ValueError for
+    what is no address, OSError if it cannot be had.
     """
-    host, _, port = listen.rpartition(":")
+    host, port = _host_and_port(listen)
     timeout = ClientTimeout(total=REPEAT_SECONDS)
     failure: BaseException | None = None
     async with ClientSession(timeout=timeout) as client, asyncio.TaskGroup() as repeats:
@@ -278,7 +279,7 @@ async def running_simulator(
         runner = web.ServerRunner(server, shutdown_timeout=STOP_SECONDS)
         await runner.setup()
         try:
-            await web.TCPSite(runner, host.strip("[]"), int(port), backlog=BACKLOG).start()
+            await web.TCPSite(runner, host.strip("[]"), port, backlog=BACKLOG).start()
             yield f"http://{host}:{runner.addresses[0][1]}"
         except BaseException as error:  # noqa: BLE001  (raised again below, outside of the group)
             failure = error
@@ -321,7 +322,7 @@ async def serve_simulator(
     gc.callbacks.append(_spare_the_book)
     try:
         async with running_simulator(
-            banks, wall=wall, payers=Payers(payers), listen=listen, warn=warn
+            banks, wall=wall, payers=_payers(payers), listen=listen, warn=warn
         ) as base_url:
             ready(f"simulated banks at {base_url}: {', '.join(contracts)}; payers: {payers}")
             await stop.wait()
@@ -330,6 +331,20 @@ async def serve_simulator(
         gc.unfreeze()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+
+
+def _payers(text: str) -> Payers:
+    try:
+        return Payers(text)
+    except ValueError:
+        raise ValueError(f"payers: {text!r} is none of {', '.join(Payers)}") from None
+
+
+def _host_and_port(listen: str) -> tuple[str, int]:
+    host, colon, port = listen.rpartition(":")
+    if not colon or not (port.isascii() and port.isdigit()) or int(port) > PORT_MAX:
+        raise ValueError(f"listen: {listen!r} is not like 127.0.0.1:9100")
+    return host, int(port)
 
 
 def _spare_the_book(phase: str, info: Mapping[str, int]) -> None:

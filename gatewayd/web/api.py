@@ -23,9 +23,9 @@ from gatewayd.journal.store import GuardKind, Holder, TooSlow
 from gatewayd.web.admission import OVERLOADED
 from gatewayd.web.answers import Answer, Answered, Head, responded
 from gatewayd.web.asked import Request
-from gatewayd.web.bodies import read_object, read_payment
+from gatewayd.web.bodies import read_cancel, read_object, read_payment
 from gatewayd.web.events import list_events, replay_events, resend_event
-from gatewayd.web.lists import read_limit, too_slow
+from gatewayd.web.lists import filters, read_limit, too_slow
 from gatewayd.web.once import guard_of, once, required
 from gatewayd.web.ports import ADMISSION, ENGINE, PAST, SERVICE, SHOPS, TALLY, WHY_NOT
 from gatewayd.web.problems import FieldError, Problem, invalid, invalid_fields, refuse_others
@@ -37,7 +37,7 @@ from gatewayd.web.welcome import welcome
 
 _CREATED: Final = Head(201, {"Content-Type": "application/json", "Cache-Control": "no-store"})
 CANCELLED: Final = "cancelled"
-"""The reason of a refund that a cancel has led to."""
+"""The reason of a refund that a cancel has led to, if the shop has given none."""
 _ID: Final = re.compile(r"pay_([1-9][0-9]{0,14})\Z")
 
 
@@ -158,18 +158,19 @@ async def cancel_payment(request: Request) -> web.Response:
     guard = required(request, caller, "cancel", number, document)
 
     async def act() -> web.Response | Holder:
+        reason = read_cancel(document)
         made = await engine.cashier.cancel(number, guard)
         assert made is not None, "payments are never removed"
         if isinstance(made, Holder):
             return made
         if status_of(made) is Status.PAID:
-            return await undone()
+            return await undone(reason or CANCELLED)
         return again(made)
 
-    async def undone() -> web.Response | Holder:
+    async def undone(reason: str) -> web.Response | Holder:
         """What is paid is not stopped but undone, while its bank does that: a refund of all of it, by a reversal."""
         app[SHOPS].caller(request, Scope.REFUNDS_WRITE)
-        wanted = Wanted(amount=None, key=caller.key, reason=CANCELLED)
+        wanted = Wanted(amount=None, key=caller.key, reason=reason)
         wait_seconds = app[SERVICE].engine.return_wait_seconds
         made = await engine.refunding.reverse(number, wanted, guard, seconds=wait_seconds)
         match made:
@@ -240,8 +241,7 @@ def _not_capturable(payment: Payment) -> Problem:
 async def list_payments(request: Request) -> web.Response:
     """`GET /v1/payments`"""
     caller = request.app[SHOPS].caller(request, Scope.PAYMENTS_READ)
-    query = request.query
-    refuse_others(query, _FILTERS, "filter")
+    query = filters(request.query, _FILTERS)
     limit = read_limit(query.get("limit"))
     after = query.get("starting_after")
     await request.app[ENGINE].pump.searched_soon()

@@ -33,6 +33,7 @@ from gatewayd.web.body import read_body
 from gatewayd.web.problems import INVALID, NAME_CHARS_MAX, FieldError, Problem, invalid_fields
 from gatewayd.web.shops import Caller, checked_return_url
 
+TEXT_CHARS_MAX: Final = 500
 METADATA_KEYS_MAX: Final = 50
 METADATA_BYTES_MAX: Final = 8_192
 """Metadata is for the shop's own references, not a place to keep things."""
@@ -144,7 +145,7 @@ def _rules(info: ValidationInfo) -> Rules:
 
 Str = Annotated[str, Strict()]
 Int = Annotated[int, Strict()]
-Text = Annotated[Str, Field(max_length=500), AfterValidator(typed.readable)]
+Text = Annotated[Str, Field(max_length=TEXT_CHARS_MAX), AfterValidator(typed.readable)]
 Email = Annotated[Str, Field(max_length=254), AfterValidator(typed.email)]
 Card = Annotated[Str, AfterValidator(typed.card)]
 Method = Literal["card", "wallet", "credit"]
@@ -210,8 +211,16 @@ class PaymentBody:
     locale: Literal["fa", "en"] = "fa"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CLOSED)
+class CancelBody:
+    """The body of `POST /v1/payments/{id}/cancel`."""
+
+    reason: Text | None = None
+
+
 PAYER_FIELDS: Final = ("mobile", "email", "name", "national_id", "allowed_cards", "check_mobile")
 _PAYMENT: Final = TypeAdapter(PaymentBody)
+_CANCEL: Final = TypeAdapter(CancelBody)
 _SENTENCES: Final = {
     "missing": "is required",
     "unexpected_keyword_argument": "there is no such field",
@@ -286,6 +295,14 @@ def read_payment(
         capture=Capture(body.capture),
         private=private_parts(body.payer, body.description, body.metadata),
     )
+
+
+def read_cancel(document: dict[str, Any]) -> str | None:
+    """Why the shop cancels, if it says so. Problem 422 naming each bad field: nothing can be cancelled in part."""
+    try:
+        return _CANCEL.validate_python(document).reason
+    except ValidationError as error:
+        raise complaints(error) from None
 
 
 def private_parts(

@@ -18,7 +18,7 @@ from gatewayd.journal.invoices import invoice_as_of
 from gatewayd.journal.journal import as_of, side
 from gatewayd.journal.store import Row, Told, TooSlow
 from gatewayd.web.bodies import read_object
-from gatewayd.web.lists import read_limit
+from gatewayd.web.lists import filters, read_limit
 from gatewayd.web.ports import ENGINE, PAST, SERVICE, SHOPS
 from gatewayd.web.problems import FieldError, Problem, invalid, refuse_others
 from gatewayd.web.render import (
@@ -34,10 +34,10 @@ from gatewayd.web.shapes import EventShape, InvoiceShape, PaymentShape, RefundSh
 async def list_events(request: web.Request) -> web.Response:
     """`GET /v1/events`"""
     caller = request.app[SHOPS].caller(request, Scope.EVENTS_READ)
-    refuse_others(request.query, {"after", "limit"}, "filter")
-    limit, whose = read_limit(request.query.get("limit")), side(caller.shop.name, test=caller.test)
+    query = filters(request.query, {"after", "limit"})
+    limit, whose = read_limit(query.get("limit")), side(caller.shop.name, test=caller.test)
     past, links = request.app[PAST], request.app[ENGINE].links
-    after = request.query.get("after")
+    after = query.get("after")
     seq = (await told_of(request, whose, after, "after")).seq if after is not None else 0
     try:
         found = await past.notices(seq, whose, limit + 1)

@@ -18,7 +18,7 @@ from gatewayd.journal.store import Holder, TooSlow
 from gatewayd.web.api import check_eligible, owns, payment_number
 from gatewayd.web.bodies import read_object
 from gatewayd.web.invoice_bodies import read_invoice
-from gatewayd.web.lists import read_limit, too_slow
+from gatewayd.web.lists import filters, read_limit, too_slow
 from gatewayd.web.once import guard_of, once, required
 from gatewayd.web.ports import ENGINE, INVOICING, PAST, SERVICE, SHOPS
 from gatewayd.web.problems import Problem, invalid, refuse_others
@@ -110,8 +110,7 @@ async def list_invoices(request: web.Request) -> web.Response:
     """`GET /v1/invoices`"""
     app = request.app
     caller = app[SHOPS].caller(request, Scope.PAYMENTS_READ)
-    query = request.query
-    refuse_others(query, _FILTERS, "filter")
+    query = filters(request.query, _FILTERS)
     limit, after = read_limit(query.get("limit")), query.get("starting_after")
     status = query.get("status")
     if status is not None and status not in KEPT_STATUSES:
@@ -139,11 +138,8 @@ async def list_invoice_payments(request: web.Request) -> web.Response:
     """`GET /v1/invoices/{id}/payments`"""
     app = request.app
     caller = app[SHOPS].caller(request, Scope.PAYMENTS_READ)
-    refuse_others(request.query, {"limit", "starting_after"}, "filter")
-    limit, after = (
-        read_limit(request.query.get("limit")),
-        request.query.get("starting_after"),
-    )
+    query = filters(request.query, {"limit", "starting_after"})
+    limit, after = read_limit(query.get("limit")), query.get("starting_after")
     before = None if after is None else payment_number(after, "starting_after")
     number = (await own_invoice(request, caller)).invoice.number
     try:

@@ -1,14 +1,26 @@
 """What all lists of the API have in common."""
 
 import re
+from collections.abc import Container
 from typing import Final
 
-from gatewayd.web.problems import Problem, invalid
+from multidict import MultiMapping
+
+from gatewayd.web.problems import Problem, invalid, refuse_others
 
 LIMIT_DEFAULT: Final = 10
 LIMIT_MAX: Final = 100
 RETRY_AFTER_SECONDS: Final = 5
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
+
+
+def filters(query: MultiMapping[str], known: Container[str]) -> MultiMapping[str]:
+    """The query; Problem 422 that names what is no filter, or stands twice: only one would be looked at."""
+    refuse_others(query, known, "filter")
+    for name in query:
+        if len(query.getall(name)) > 1:
+            raise invalid(name, "stands twice; one is looked at")
+    return query
 
 
 def read_limit(text: str | None) -> int:

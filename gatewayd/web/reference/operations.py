@@ -11,7 +11,7 @@ from gatewayd.core.invoices import KEPT_STATUSES
 from gatewayd.core.settings import Scope
 from gatewayd.core.status import Status
 from gatewayd.web import once, shapes
-from gatewayd.web.bodies import PaymentBody
+from gatewayd.web.bodies import TEXT_CHARS_MAX, PaymentBody
 from gatewayd.web.invoice_bodies import InvoiceBody
 from gatewayd.web.lists import LIMIT_DEFAULT, LIMIT_MAX
 from gatewayd.web.refunds import RefundBody
@@ -170,7 +170,11 @@ OPERATIONS: Final = (
         ),
         scope=Scope.PAYMENTS_WRITE,
         parameters=(_ID, _KEY_NEEDED),
-        body={"type": "object"},
+        body={
+            "type": "object",
+            "properties": {"reason": {"type": ["string", "null"], "maxLength": TEXT_CHARS_MAX}},
+            "additionalProperties": False,
+        },
         body_required=False,
         answer=shapes.PaymentShape,
         problems=(404, *_ONCE),

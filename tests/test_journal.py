@@ -171,10 +171,10 @@ def test_a_callback_finds_the_whole_batch_landed_and_may_append(desk: Desk) -> N
 def test_a_guarded_event_is_applied_only_when_it_has_landed(desk: Desk) -> None:
     ticket = desk.journal.append(1, created(1), takes=creation_guards(1))
     assert None is desk.journal.get(1)
-    assert desk.journal.is_locked(1)
+    assert 1 in desk.journal.locked
     assert ticket is desk.journal.landed_at(1)
     desk.land()
-    assert not desk.journal.is_locked(1)
+    assert 1 not in desk.journal.locked
     assert 1 == desk.payment(1).version
     assert None is ticket.conflict
 
@@ -184,7 +184,7 @@ def test_nothing_is_decided_about_a_payment_while_a_guarded_append_is_out(desk: 
     desk.journal.append(
         1, ev.ReviewRaised(at_ms=FIRST_MS, reason="x"), takes=(reference_guard("saman", "r"),)
     )
-    assert desk.journal.is_locked(1)
+    assert 1 in desk.journal.locked
     assert () == desk.payment(1).reviews
     with pytest.raises(AssertionError):
         desk.journal.append(1, closed(1))
@@ -212,7 +212,7 @@ def test_a_payment_that_was_kept_out_is_as_it_was_and_goes_on(desk: Desk) -> Non
     desk.land()
     assert Holder(guard=guard, number=1, version=2) == ticket.conflict
     assert before is desk.payment(2)
-    assert not desk.journal.is_locked(2)
+    assert 2 not in desk.journal.locked
     desk.journal.append(2, closed(2))
     desk.land()
     assert 2 == len(desk.store.read(2))

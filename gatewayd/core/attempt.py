@@ -115,6 +115,7 @@ _verifying: Final = changer(Attempt, *_MOVED, "ask_now")
 _verified: Final = changer(Attempt, *_MOVED, "receipt", "card", "tries", "tried_ms", "no")
 _settled: Final = changer(Attempt, *_MOVED, "tries", "tried_ms")
 _taken: Final = changer(Attempt, *_MOVED, "reference_taken")
+_claimed: Final = changer(Attempt, *_MOVED, "digests", "claim", "doubt_ms", "tries")
 
 
 def after_event(attempt: Attempt, event: ev.AttemptEvent, state: State) -> Attempt:
@@ -124,6 +125,12 @@ def after_event(attempt: Attempt, event: ev.AttemptEvent, state: State) -> Attem
     match event:  # the main flow's first, and in one copy
         case ev.Started(redirect=redirect):
             return _started(attempt, state, since, redirect, at)
+        case ev.Returned(standing=ev.Standing.CLAIM) if (
+            state is State.IN_DOUBT and attempt.claim is None
+        ):
+            digests = (*attempt.digests, event.digest)
+            doubt_ms = attempt.doubt_ms if attempt.doubt_ms is not None else at
+            return _claimed(attempt, state, since, digests, event.claim, doubt_ms, 0)
         case ev.VerifyRequested():
             return _verifying(attempt, state, since, False)  # noqa: FBT003 - a changer's, in order
         case ev.Verified() | ev.Mismatched():
@@ -220,10 +227,7 @@ def _lost(attempt: Attempt, at_ms: int) -> Attempt:
 def _returned(attempt: Attempt, event: ev.Returned) -> Attempt:
     digests = (*attempt.digests, event.digest)
     match event.standing:
-        case ev.Standing.CLAIM if attempt.state is State.IN_DOUBT and attempt.claim is None:
-            doubt_ms = attempt.doubt_ms if attempt.doubt_ms is not None else event.at_ms
-            return changed(attempt, digests=digests, claim=event.claim, doubt_ms=doubt_ms, tries=0)
-        case ev.Standing.CLAIM:
+        case ev.Standing.CLAIM:  # not the one that is to be verified: `after_event` knows that
             return changed(attempt, digests=digests, waiting=(*attempt.waiting, event.claim))
         case ev.Standing.NO:
             no = Refusal(cause=event.claim.outcome, code=event.claim.code)

@@ -22,6 +22,8 @@ never acts. The rules that it keeps:
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter
 from typing import Final
 
 from gatewayd.core import events as ev
@@ -87,6 +89,7 @@ _STILL: Final = frozenset(
 )
 """Nothing is done about these by itself any more."""
 _STILL_OR_AWAY: Final = _STILL | {State.WITH_PAYER, State.VERIFIED, State.SETTLED}
+_DUE: Final = attrgetter("due_ms")
 
 
 def plan(
@@ -100,11 +103,8 @@ def plan(
 
     `busy` holds the attempts for which a call is out; they are left alone until it has ended.
     """
-    first: Action | None = None
-    for action in _View(payment, now_ms, traits, settings, busy).actions():
-        if first is None or action.due_ms < first.due_ms:
-            first = action
-    return first
+    view = _View(payment, now_ms, traits, settings, busy)
+    return min(chain.from_iterable(view.actions()), key=_DUE, default=None)
 
 
 @dataclass(
@@ -119,16 +119,19 @@ class _View:
     settings: EngineSettings
     busy: frozenset[int]
 
-    def actions(self) -> Iterator[Action]:
-        for attempt in self.payment.attempts:
+    def actions(self) -> list[Iterable[Action]]:
+        """What could be done, by what it is for."""
+        payment, found = self.payment, list[Iterable[Action]]()
+        for attempt in payment.attempts:
             if attempt.number not in self.busy and not self._is_past(attempt):
-                yield from self._for_attempt(attempt, self.traits[attempt.gateway])
-        if self.payment.refunds:
-            yield from refund_actions(
-                self.payment, self.now_ms, self.traits, self.settings, self.busy
+                found.append(self._for_attempt(attempt, self.traits[attempt.gateway]))
+        if payment.refunds:
+            found.append(
+                refund_actions(payment, self.now_ms, self.traits, self.settings, self.busy)
             )
-        if self.payment.closed is None and self.payment.kept is None:
-            yield from self._for_payment()
+        if payment.closed is None and payment.kept is None:
+            found.append(self._for_payment())
+        return found
 
     # --- the payment as a whole, while it is open
 
@@ -141,19 +144,17 @@ class _View:
         over = self.payment.closed is not None or self.payment.captured_ms is not None
         return over and attempt.state in _STILL_OR_AWAY
 
-    def _for_payment(self) -> Iterator[Action]:
+    def _for_payment(self) -> tuple[Action, ...]:
         payment = self.payment
         for attempt in payment.attempts:
             if attempt.state in UNKNOWN:
-                return
+                return ()
         if payment.stopping:
             lapsed = payment.hold is not None and payment.hold.lapsed
             why = ev.Closing.NOT_CAPTURED if lapsed else ev.Closing.CANCELLED_BY_SHOP
-            yield self._close(why, self.now_ms)
-            return
+            return (self._close(why, self.now_ms),)
         if payment.hold is not None and payment.hold.authorized_ms is not None:
-            yield self._close(ev.Closing.FAILED, self.now_ms)  # what could be captured is gone
-            return
+            return (self._close(ev.Closing.FAILED, self.now_ms),)  # what could be captured is gone
         latest = payment.latest
         if (
             latest
@@ -161,12 +162,12 @@ class _View:
             and latest.no
             and latest.no.cause is CodeClass.CANCELLED
         ):
-            yield self._close(ev.Closing.CANCELLED_BY_PAYER, self.now_ms)
-        elif not self.busy and all(map(_resolved, payment.attempts)):
+            return (self._close(ev.Closing.CANCELLED_BY_PAYER, self.now_ms),)
+        if not self.busy and all(map(_resolved, payment.attempts)):
             said_no = latest is not None and latest.state in {State.WITH_PAYER, State.GIVEN_BACK}
-            yield self._close(
-                ev.Closing.FAILED if said_no else ev.Closing.EXPIRED, payment.expires_ms
-            )
+            why = ev.Closing.FAILED if said_no else ev.Closing.EXPIRED
+            return (self._close(why, payment.expires_ms),)
+        return ()
 
     def _close(self, why: ev.Closing, due_ms: int) -> Note:
         return Note(due_ms=due_ms, event=ev.Closed(at_ms=due_ms, why=why))
@@ -273,8 +274,7 @@ class _View:
         doubt_ms = attempt.since_ms
         verify_by_ms = doubt_ms + traits.verify_within_seconds * 1000
         held = _is_held(attempt, traits)
-        another_first = self._another_first(attempt)
-        stopping = payment.closed is None and payment.captured_ms is None and payment.kept is None
+        another_first = len(payment.attempts) > 1 and self._another_first(attempt)
         for_long = self.now_ms >= doubt_ms + ASK_WITHOUT_END_MS
         if for_long and (attempt.explained or held):
             yield self._review(attempt, "the bank gave no answer for a day")
@@ -293,8 +293,14 @@ class _View:
                 yield self._verify(attempt, ev.Purpose.KEEP)
         elif not attempt.explained and not held:
             yield self._lapse(attempt, self.now_ms, verify_by_ms)
-        elif stopping and not another_first and payment.hold is None:
-            yield self._verify(attempt, ev.Purpose.KEEP)  # proven first, then given back
+        elif (
+            payment.closed is None
+            and payment.captured_ms is None
+            and payment.kept is None
+            and not another_first
+            and payment.hold is None
+        ):
+            yield self._verify(attempt, ev.Purpose.KEEP)  # being stopped: proven, then given back
         elif not (
             attempt.explained
             or traits.refunds

@@ -136,8 +136,8 @@ def money_of(payment: Payment) -> Money:
     if kept is not None:
         gone = payment.refunds and payment.refunded == payment.amount
         return Money.RETURNED if gone else money_of_attempt(kept)
-    found = {money_of_attempt(attempt) for attempt in payment.attempts}
-    return next((money for money in Money if money in found), Money.NONE)
+    found = {money_of_attempt(attempt) for attempt in payment.attempts} - {Money.NONE}
+    return next((money for money in Money if money in found), Money.NONE) if found else Money.NONE
 
 
 def is_in_vain(payment: Payment, attempt: Attempt) -> bool:

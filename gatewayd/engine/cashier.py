@@ -197,7 +197,7 @@ class Cashier:
             view = await self._look(number)
             if isinstance(view, Choice):
                 view = self._hand_again(view.payment, view.attempt)
-            return await self._shown(number, view or await self._begin(number))
+            return await self._shown(number, view or await self._begin(number, None))
 
     async def try_another(self, number: int) -> View:
         """The customer wants another gateway; whoever comes while one is being asked joins that."""
@@ -206,7 +206,7 @@ class Cashier:
                 return Nothing()
             if await self._starting.under_way(number):
                 return await self._shown(number, await self._arrived(number))
-            return await self._shown(number, await self._begin(number))
+            return await self._shown(number, await self._begin(number, await self._look(number)))
 
     async def give_up(self, number: int) -> View:
         """The customer goes back to the shop; unless money may be on its way, that closes the payment."""
@@ -214,7 +214,7 @@ class Cashier:
             if held is None:
                 return Nothing()
             await self._starting.under_way(number)
-            view = await self._asked_first(number)
+            view = await self._asked_first(number, await self._look(number))
             payment = self._records.get(number)
             if not isinstance(view, Back | Wait):
                 said_no = payment.latest is not None and payment.latest.no is not None
@@ -268,7 +268,7 @@ class Cashier:
             handed_ms = view.attempt.handed_ms or 0
             if self._deadlines.now_ms() - handed_ms <= self._same_token_ms:
                 return HandOver(view.payment, view.attempt)
-        return view or await self._begin(number)
+        return view or await self._begin(number, None)
 
     async def _look(self, number: int) -> View | None:
         """What a customer who comes now is shown; None: begin an attempt."""
@@ -298,9 +298,12 @@ class Cashier:
         self._tending.consider(payment.number)
         return HandOver(payment, attempt)
 
-    async def _begin(self, number: int) -> View:
-        """A new attempt at the best gateway that gives a token, unless an earlier one may be paid."""
-        view = await self._asked_first(number)
+    async def _begin(self, number: int, view: View | None) -> View:
+        """A new attempt at the best gateway that gives a token, unless an earlier one may be paid.
+
+        `view` is what a customer who comes now is shown, as was just looked up.
+        """
+        view = await self._asked_first(number, view)
         payment = self._records.get(number)
         if isinstance(view, Back | Wait):
             return view
@@ -313,9 +316,11 @@ class Cashier:
             return HandOver(payment, attempt_of(payment, attempt))
         return NoGateway(payment)
 
-    async def _asked_first(self, number: int) -> View | None:
-        """What there is to show after every earlier attempt that can be asked was asked; no answer is unknown."""
-        view = await self._look(number)
+    async def _asked_first(self, number: int, view: View | None) -> View | None:
+        """What there is to show after every earlier attempt that can be asked was asked; no answer is unknown.
+
+        `view` is what there is to show before.
+        """
         payment = self._records.get(number)
         asked = [each.number for each in payment.attempts if self._can_be_asked(payment, each)]
         if not asked or isinstance(view, Back | Wait):

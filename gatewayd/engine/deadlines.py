@@ -18,8 +18,7 @@ class Deadlines:
     def now_ms(self) -> int:
         """Milliseconds since 1970 UTC."""
         monotonic, wall = self._read_monotonic(), self._read_wall()
-        passed = monotonic - self._monotonic
-        went_on = self._wall + passed if passed > 0 else self._wall
+        went_on = self._wall + (monotonic - self._monotonic)
         if went_on > wall:  # noqa: PLR1730 - fifteen times per payment, and max() is a call
             wall = went_on
         self._wall, self._monotonic = wall, monotonic

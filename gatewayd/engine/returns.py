@@ -10,7 +10,7 @@ Rules:
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from gatewayd.core import events as ev
 from gatewayd.core import judge
@@ -33,6 +33,13 @@ from gatewayd.journal.store import Guard
 from gatewayd.routing.router import Router
 
 EMPTY: Final = Claim(outcome=CodeClass.UNKNOWN)
+
+
+class _AtOnce(NamedTuple):
+    """The events by which a claim is verified, and what the first of them make of its payment."""
+
+    events: tuple[ev.Event, ...]
+    foreseen: tuple[Payment, ...]
 
 
 class Returns:
@@ -92,7 +99,8 @@ class Returns:
             digest=digest,
             private={"fields": dict(fields)},
         )
-        events: list[ev.Event] = [came]
+        after = apply(payment, came)
+        events, foreseen = list[ev.Event]([came]), [after]
         if (
             standing is ev.Standing.FOREIGN
             and claim.outcome is CodeClass.OK
@@ -100,18 +108,20 @@ class Returns:
         ):
             reason = "a return that says paid does not fit its attempt"
             events.append(ev.ReviewRaised(at_ms=at_ms, reason=reason))
+            foreseen.append(apply(after, events[-1]))
         tell(self._log, came, number, ours.gateway)
         self._report(number, attempt, claim, standing)
-        after = apply(payment, came)
-        verify = self._verify_at_once(after, attempt, events, traits.addressed_by)
+        verify = self._verify_at_once(foreseen[-1], attempt, at_ms, traits.addressed_by)
         if verify is None:
-            self._records.append(number, *events, foreseen=(after,))
+            self._records.append(number, *events, foreseen=tuple(foreseen))
             self._tending.consider(number)
             return
         takes: tuple[Guard, ...] = ()
         if traits.addressed_by is AddressedBy.REFERENCE:
             takes = reference_of(attempt_of(after, attempt), gateway)
-        ticket = self._records.append(number, *events, *verify, takes=takes, foreseen=(after,))
+        ticket = self._records.append(
+            number, *events, *verify.events, takes=takes, foreseen=(*foreseen, *verify.foreseen)
+        )
 
         async def follow() -> None:
             conflict = await self._records.wait(ticket)
@@ -124,26 +134,26 @@ class Returns:
         self._tending.begin(number, attempt, follow)
 
     def _verify_at_once(
-        self, after: Payment, number: int, came: list[ev.Event], addressed_by: AddressedBy
-    ) -> list[ev.Event] | None:
-        """The events by which a claim is verified in the same breath; None where the plan wants something else."""
+        self, after: Payment, number: int, at_ms: int, addressed_by: AddressedBy
+    ) -> _AtOnce | None:
+        """How a claim is verified in the same breath; None where the plan wants something else."""
         if self._tending.is_stopping or self._tending.is_busy(after.number, number):
             return None
-        at_ms = came[0].at_ms
-        taken: list[ev.Event] = []
+        took: tuple[ev.Event, ...] = ()
+        foreseen: tuple[Payment, ...] = ()
         if addressed_by is AddressedBy.REFERENCE:
-            took = ev.ReferenceTaken(at_ms=at_ms, attempt=number)
             if attempt_of(after, number).state is not State.IN_DOUBT:
                 return None
-            after = apply(after, took)
-            taken.append(took)
+            took = (ev.ReferenceTaken(at_ms=at_ms, attempt=number),)
+            after = apply(after, took[0])
+            foreseen = (after,)
         action = self._tending.next_action(after)
         match action:
             case pl.Verify(attempt=due, purpose=purpose) if (
                 due == number and action.due_ms <= at_ms
             ):
                 request = ev.VerifyRequested(at_ms=at_ms, attempt=number, purpose=purpose)
-                return [*taken, request]
+                return _AtOnce((*took, request), foreseen)
             case _:
                 return None
 

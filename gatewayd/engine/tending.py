@@ -111,7 +111,7 @@ class Tending:
     def _consider(self, number: int, in_vain: int | None) -> None:
         journal = self._records.journal
         while True:
-            if journal.is_locked(number):
+            if number in journal.locked:
                 ticket = journal.landed_at(number)
                 assert ticket is not None
                 ticket.when_done(lambda: self.consider(number))

@@ -55,8 +55,8 @@ class Lines:
         self._priorities = priorities
         self._console = _console() if console else None
         self._around: dict[tuple[str, object], tuple[bytes, bytes]] = {}
-        self._second = self._milli = -1
-        self._stamp = self._told = ""
+        self._second = -1
+        self._stamp = b""
 
     def put(self, level: str, event: object, fields: Mapping[str, Any]) -> None:
         """Write a line. Whatever the fields are there is one, and nothing is raised."""
@@ -76,14 +76,18 @@ class Lines:
         if not _OURS.isdisjoint(masked):
             masked = {f"{key}_" if key in _OURS else key: value for key, value in masked.items()}
         if self._console is not None:
-            ours = {"level": level, "event": self._masker.value(event), "timestamp": self._now()}
+            ours = {
+                "level": level,
+                "event": self._masker.value(event),
+                "timestamp": self._now().decode(),
+            }
             return f"{self._console(None, level, {**ours, **masked})}\n".encode(
                 "utf-8", "backslashreplace"
             )
         before, after = self._around.get((level, event)) or self._learn(level, event)
         rest = _json(masked)
         between = b"," if masked else b""
-        return b"%b%b%b%b%b\n" % (before, self._now().encode(), after, between, rest[1:])
+        return b"%b%b%b%b%b\n" % (before, self._now(), after, between, rest[1:])
 
     def _learn(self, level: str, event: object) -> tuple[bytes, bytes]:
         """What stands around the time in lines that say this: the same few over and over."""
@@ -96,15 +100,12 @@ class Lines:
             self._around[level, event] = around
         return around
 
-    def _now(self) -> str:
-        milli = int(self._wall() * 1000)
-        if milli != self._milli:
-            second = milli // 1000
-            if second != self._second:
-                self._second = second
-                self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-            self._milli, self._told = milli, f"{self._stamp}.{milli % 1000:03d}Z"
-        return self._told
+    def _now(self) -> bytes:
+        second, milli = divmod(int(self._wall() * 1000), 1000)
+        if second != self._second:
+            self._second = second
+            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()
+        return b"%b.%03dZ" % (self._stamp, milli)
 
     def _tell_dropped(self, count: int) -> bytes:
         return self._line("warning", "log lines dropped", {"count": count})

@@ -49,12 +49,16 @@ class DamagedJournal(Exception):
 class Ticket:
     """An append on its way to the disk."""
 
-    __slots__ = ("_callbacks", "append", "conflict", "done", "payment", "taken")
+    __slots__ = ("_callbacks", "append", "conflict", "done", "payment", "status", "taken")
 
-    def __init__(self, append: Append, payment: Payment | None) -> None:
+    def __init__(
+        self, append: Append, payment: Payment | None = None, status: Status | None = None
+    ) -> None:
         self.append = append
         self.payment = payment
         """The payment as it is once a guarded append has landed; None if memory has it already."""
+        self.status = status
+        """…and its public status then."""
         self.taken = False
         """It is in the batch that is being written, or was in an earlier one."""
         self.done = False
@@ -81,7 +85,7 @@ class Ticket:
 class _Entry:
     """One payment in memory."""
 
-    __slots__ = ("is_open", "last", "locked", "payment", "pinned", "status", "stored_open")
+    __slots__ = ("is_open", "last", "payment", "pinned", "status", "stored_open")
 
     def __init__(self, payment: Payment | None, *, is_open: bool, stored_open: bool | None) -> None:
         self.payment = payment
@@ -91,7 +95,6 @@ class _Entry:
         self.stored_open = stored_open
         """What the disk says, or will have said after what is queued; None: not known here."""
         self.last: Ticket | None = None
-        self.locked = False
         self.pinned = 0
 
 
@@ -116,6 +119,8 @@ class Journal:
         self._on_notice = on_notice
         self.on_queued = on_queued
         self.replay: Replay = replay_by or replay
+        self.locked: set[int] = set()
+        """Payments of which a guarded append is out, so that nothing else may be decided; not to be changed outside."""
         self._entries: dict[int, _Entry] = {}
         self._queue: deque[Ticket] = deque()
         self._in_flight: list[Ticket] = []
@@ -148,11 +153,6 @@ class Journal:
         """All payments in memory, but for those that have not landed yet."""
         return (entry.payment for entry in list(self._entries.values()) if entry.payment)
 
-    def is_locked(self, number: int) -> bool:
-        """Whether a guarded append of this payment is out, so that nothing else may be decided."""
-        entry = self._entries.get(number)
-        return entry is not None and entry.locked
-
     def landed_at(self, number: int) -> Ticket | None:
         """What to wait for before anybody outside may see this payment; None if all of it has landed."""
         entry = self._entries.get(number)
@@ -183,7 +183,7 @@ class Journal:
         is_open = not self._is_finished(payment)
         self._entries[number] = entry = _Entry(payment, is_open=is_open, stored_open=True)
         if not is_open:
-            self._enqueue(entry, Append(number=number, rows=(), is_open=False), None)
+            self._enqueue(entry, Ticket(Append(number=number, rows=(), is_open=False)))
             entry.stored_open = False
         return payment
 
@@ -216,7 +216,7 @@ class Journal:
         entry = self._entries.get(number)
         if entry is None:
             entry = _Entry(None, is_open=True, stored_open=None)
-        assert not entry.locked, "decisions about a locked payment must wait"
+        assert number not in self.locked, "decisions about a locked payment must wait"
         payment = entry.payment
         before = entry.status
         if before is None and payment is not None:
@@ -260,15 +260,14 @@ class Journal:
         )
         self._entries[number] = entry
         if takes:
-            entry.locked = True
+            self.locked.add(number)
         else:
-            self._accept(entry, payment, is_open=is_open)
-            entry.status = status
-        return self._enqueue(entry, append, payment if takes else None)
+            self._accept(entry, payment, status, is_open=is_open)
+        return self._enqueue(entry, Ticket(append, payment, status) if takes else Ticket(append))
 
     def append_beside(self, append: Append, columns: InvoiceColumns) -> Ticket:
         """Record events of an invoice, which memory does not keep. Whoever makes them sees to their versions."""
-        ticket = Ticket(append, None)
+        ticket = Ticket(append)
         self._queue.append(ticket)
         self._beside[ticket] = columns
         self.queued_events += len(append.rows)
@@ -330,35 +329,32 @@ class Journal:
     def batch_landed(self, results: Sequence[Holder | None]) -> None:
         """The batch is on disk; `results` tells per append who kept it out, if anybody."""
         landed, self._in_flight = list(zip(self._in_flight, results, strict=True)), []
+        entries = self._entries
+        told: list[Append] = []
         for queued, conflict in landed:
-            self.queued_events -= len(queued.append.rows)
-            if queued.append.takes:
-                entry = self._entries.get(queued.append.number)
-                if entry is None:  # an invoice
-                    continue
-                entry.locked = False
-                if conflict is None:
-                    assert queued.payment is not None
-                    is_open = queued.append.is_open
-                    self._accept(
-                        entry,
-                        queued.payment,
-                        is_open=entry.is_open if is_open is None else is_open,
-                    )
-        for queued, conflict in landed:
-            if not queued.append.notices or conflict is not None:
-                continue
-            entry = self._entries.get(queued.append.number)
-            if entry is not None and entry.payment is not None:
-                for notice in queued.append.notices:
-                    self._on_notice(entry.payment, notice)
+            append, payment = queued.append, queued.payment
+            self.queued_events -= len(append.rows)
+            if append.takes:
+                self.locked.discard(append.number)
+            if conflict is None:
+                if payment is not None:
+                    entry, is_open = entries[append.number], append.is_open
+                    is_open = entry.is_open if is_open is None else is_open
+                    self._accept(entry, payment, queued.status, is_open=is_open)
+                if append.notices:
+                    told.append(append)
+        for append in told:
+            known = entries.get(append.number)
+            if known is not None and known.payment is not None:
+                for notice in append.notices:
+                    self._on_notice(known.payment, notice)
         for queued, conflict in landed:
             queued.finish(conflict)
         for queued, _ in landed:
             number = queued.append.number
-            forgettable = self._entries.get(number)
-            if forgettable is not None:
-                self._forget_if_finished(number, forgettable)
+            known = entries.get(number)
+            if known is not None:
+                self._forget_if_finished(number, known)
 
     # --- pieces
 
@@ -367,16 +363,18 @@ class Journal:
         salt = self._make_salt(SALT_BYTES) if private is not None else b""
         return Row(version, kind, event.at_ms, body, private, salt)
 
-    def _enqueue(self, entry: _Entry, append: Append, payment: Payment | None) -> Ticket:
-        entry.last = ticket = Ticket(append, payment)
+    def _enqueue(self, entry: _Entry, ticket: Ticket) -> Ticket:
+        entry.last = ticket
         self._queue.append(ticket)
-        self.queued_events += len(append.rows)
+        self.queued_events += len(ticket.append.rows)
         self.on_queued()
         return ticket
 
-    def _accept(self, entry: _Entry, payment: Payment, *, is_open: bool) -> None:
+    def _accept(
+        self, entry: _Entry, payment: Payment, status: Status | None, *, is_open: bool
+    ) -> None:
         entry.payment = self._dirty[payment.number] = payment
-        entry.status = None
+        entry.status = status
         entry.is_open = entry.stored_open = is_open
 
     def _forget_if_finished(self, number: int, entry: _Entry) -> None:

@@ -49,7 +49,7 @@ class Attempt:
         bucket.paid += (outcome is Outcome.PAID) - (self.outcome is Outcome.PAID)
         bucket.failed += (outcome is Outcome.FAILED) - (self.outcome is Outcome.FAILED)
         if self.amount:
-            counted = self.outcome in {Outcome.AWAY, Outcome.PAID}
+            counted = self.outcome is Outcome.AWAY or self.outcome is Outcome.PAID
             counts = outcome is Outcome.PAID
             if counts is not counted:
                 self.meter.add(now, self.amount if counts else -self.amount)

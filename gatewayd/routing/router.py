@@ -239,7 +239,7 @@ class Router:
         self._advance(now)
         known = self._attempts.get(attempt)
         filed = OUTCOMES[outcome]
-        if known is not None and known.outcome in {Outcome.AWAY, Outcome.PAYER}:
+        if known is not None and (known.outcome is Outcome.AWAY or known.outcome is Outcome.PAYER):
             known.file(now, filed)
 
     def verified(self, now: float, attempt: Hashable, *, ok: bool) -> None:

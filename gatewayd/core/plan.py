@@ -107,11 +107,9 @@ def plan(
     return min(chain.from_iterable(view.actions()), key=_DUE, default=None)
 
 
-@dataclass(
-    slots=True
-)  # not frozen: it lives for one look, and is made more often than anything else
+@dataclass(slots=True)
 class _View:
-    """One look at a payment."""
+    """One look at a payment; not frozen, for it lives no longer and is made more often than most."""
 
     payment: Payment
     now_ms: int
@@ -126,9 +124,8 @@ class _View:
             if attempt.number not in self.busy and not self._is_past(attempt):
                 found.append(self._for_attempt(attempt, self.traits[attempt.gateway]))
         if payment.refunds:
-            found.append(
-                refund_actions(payment, self.now_ms, self.traits, self.settings, self.busy)
-            )
+            of_refunds = refund_actions(payment, self.now_ms, self.traits, self.settings, self.busy)
+            found.append(of_refunds)
         if payment.closed is None and payment.kept is None:
             found.append(self._for_payment())
         return found

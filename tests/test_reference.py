@@ -100,6 +100,19 @@ async def test_what_is_answered_through_a_payments_life_is_as_the_document_says(
         conforms(document, call, answer)
 
 
+def test_defaults_are_said_in_words_so_that_typed_clients_may_leave_fields_out(
+    document: dict[str, Any],
+) -> None:
+    schemas = document["components"]["schemas"]
+    fields = [field for each in schemas.values() for field in each.get("properties", {}).values()]
+    assert [] == [field for field in fields if "default" in field]
+    payment, payer = schemas["NewPayment"]["properties"], schemas["Payer"]["properties"]
+    assert payment["currency"]["description"].endswith(" `IRR` if left out.")
+    assert payment["expires_in"]["description"].endswith(" `1200` if left out.")
+    assert payer["check_mobile"]["description"].endswith(" `false` if left out.")
+    assert "left out" not in payment["description"]["description"]
+
+
 async def test_an_event_that_is_not_there_is_not_found(web: Web, document: dict[str, Any]) -> None:
     answer = await web.call("GET", "/v1/events?after=evt_1_00000000")
     assert (404, "event_not_found") == (answer.status, answer.json["code"])

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
+import orjson
 from pydantic import TypeAdapter
 
 from gatewayd import __version__
@@ -69,6 +70,7 @@ def build_document(
     webhook = _webhook(types)
     schemas = types.schemas()
     _narrow(schemas, settings)
+    _say_defaults(schemas)
     if shop is not None:
         for name in ("NewPayment", "NewInvoice"):
             _narrow_to_shop(schemas[name]["properties"], shop, gateways)
@@ -151,6 +153,16 @@ def _described(schema: dict[str, Any]) -> dict[str, Any]:
         if name in FIELDS:
             field["description"] = FIELDS[name][EN]
     return schema
+
+
+def _say_defaults(schemas: dict[str, Any]) -> None:
+    """Defaults become words: with one, generators of types take a field for one that every body must have."""
+    for schema in schemas.values():
+        for field in schema.get("properties", {}).values():
+            default = field.pop("default", None)
+            if default is not None:
+                said = orjson.dumps(default).decode().strip('"')
+                field["description"] = f"{field['description']} `{said}` if left out."
 
 
 def _narrow(schemas: dict[str, Any], settings: PaymentSettings) -> None:

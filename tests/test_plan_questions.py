@@ -264,6 +264,14 @@ def test_what_it_still_had_when_it_was_let_go_after_its_time_is_asked_about_once
     assert plan(asked(payment, action.due_ms, Finding.NOT_PAID), at_ms + HOUR) is None
 
 
+def test_what_somebody_says_that_he_paid_is_asked_about_for_a_day() -> None:
+    payment = further(not_wanted("asks", "closed"), "Returned:claim", "Lapsed")
+    times, then = questions(payment, Finding.UNKNOWN)
+    assert 24 * HOUR // SECOND <= times[-1] - times[0] <= 36 * HOUR // SECOND
+    assert 15 == len(times)
+    assert then is None
+
+
 def test_a_question_that_was_lost_after_a_long_sleep_is_asked_again() -> None:
     at_ms = ENDS + 3 * HOUR
     payment = further(life("Started", gateway="asks"), "Lapsed", at_ms=at_ms)

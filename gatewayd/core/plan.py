@@ -78,7 +78,7 @@ OVERDUE_MS: Final = 300_000
 SOON_MS: Final = 1_000
 """…or at once, if it lapses later than that…"""
 OVERDUE_ASKED_MS: Final = 3_600_000
-"""…and again for so long where it does not answer; some banks forget their payments after an hour."""
+"""…and again for so long where it does not answer and nobody says that he paid; some banks forget after an hour."""
 SETTLE_SLOWLY_MS: Final = 3_600_000
 """A settle that a bank has not answered for a day is asked for no more often than this."""
 UNSETTLED: Final = "verified, and not settled by the bank for a day"
@@ -243,7 +243,9 @@ class _View:
         if asked_ms is None or asked_ms < first_ms:
             return first_ms
         late_ms = asked_ms - first_ms
-        if not attempt.last_ask_silent or late_ms >= OVERDUE_ASKED_MS:
+        may_be_paid = attempt.doubt_ms is not None and attempt.no is None
+        longest_ms = ASK_WITHOUT_END_MS if may_be_paid else OVERDUE_ASKED_MS
+        if not attempt.last_ask_silent or late_ms >= longest_ms:
             return None
         return asked_ms + max(ASK_AGAIN_MS, (late_ms + OVERDUE_MS) // 2)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from gatewayd.io import sqlite_store
+from gatewayd.io.journal_tools import backup, restore
 from gatewayd.io.journal_verify import verify
 from gatewayd.io.sqlite_schema import SCHEMA_VERSION, UnusableStore
 from gatewayd.io.sqlite_store import CHECKPOINT_PAGES, SqliteStore
@@ -126,6 +127,24 @@ def test_an_older_journal_is_brought_up_to_date_and_keeps_what_it_holds(
         assert [1, 2] == sorted(number for number, _ in store.read_open())
         assert [Holder(guard=key, number=2)] == store.write([replace(one(3)[0], takes=(key,))])
         assert len(new) == len(sql(path, "SELECT sql FROM sqlite_master"))
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+def test_an_older_programs_backup_is_whole_and_can_be_restored(path: Path, version: int) -> None:
+    with opened(path) as store:
+        live(store, [1])
+        begin(store, [2])
+    for statements in UNDONE[version - 1 :]:
+        for statement in statements:
+            sql(path, statement)
+    sql(path, f"PRAGMA user_version = {version}")
+    assert () == verify(path).problems
+    copy, target = path.with_name("backup.db"), path.with_name("again.db")
+    backup(path, copy)
+    assert () == restore(copy, target).problems
+    with opened(target) as store:
+        assert [2] == [number for number, _ in store.read_open()]
+    assert () == verify(target).problems
 
 
 UNDONE = (

@@ -47,6 +47,7 @@ _SEARCH = (
     " FROM search WHERE number BETWEEN ? AND ?"
 )
 _HAS_INVOICES = "SELECT count(*) FROM sqlite_master WHERE name = 'invoices'"
+_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
 _INVOICES = (
     "SELECT number, shop, order_id, status, wanted, look_ms, created_ms FROM invoices"
     " WHERE number BETWEEN ? AND ?"
@@ -58,25 +59,19 @@ _OPEN = "SELECT number, is_open FROM payments WHERE number BETWEEN ? AND ?"
 _SEARCHED = "SELECT coalesce((SELECT CAST(value AS TEXT) FROM meta WHERE key = 'searched'), '0')"
 _TAIL = "SELECT coalesce((SELECT CAST(value AS TEXT) FROM meta WHERE key = 'tail'), '0')"
 _LAST = "SELECT coalesce(max(seq), 0) FROM events"
-_LEFT_OVER = {
-    "a payment": "SELECT number FROM payments t"
-    " WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.number = t.number) LIMIT 10",
-    "search columns": "SELECT number FROM search t"
-    " WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.number = t.number) LIMIT 10",
-    "a guard": "SELECT number FROM guards t"
-    " WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.number = t.number) LIMIT 10",
-    "a notice": "SELECT number FROM outbox t WHERE NOT EXISTS"
-    " (SELECT 1 FROM events e WHERE e.number = t.number AND e.version = t.version) LIMIT 10",
-    "a receipt": "SELECT number FROM receipts t"
-    " WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.number = t.number) LIMIT 10",
-    "a private part": "SELECT number FROM private t WHERE NOT EXISTS"
-    " (SELECT 1 FROM events e WHERE e.number = t.number AND e.version = t.version) LIMIT 10",
+_BY_NUMBER = "SELECT 1 FROM events e WHERE e.number = t.number"
+_BY_EVENT = f"{_BY_NUMBER} AND e.version = t.version"
+_DERIVED = {
+    "payments": ("a payment", _BY_NUMBER),
+    "search": ("search columns", _BY_NUMBER),
+    "guards": ("a guard", _BY_NUMBER),
+    "outbox": ("a notice", _BY_EVENT),
+    "private": ("a private part", _BY_EVENT),
+    "receipts": ("a receipt", _BY_NUMBER),
+    "invoices": ("a row of invoices", _BY_NUMBER),
+    "invoice_payments": ("a row of invoice_payments", _BY_NUMBER),
 }
-_LEFT_OVER_OF_INVOICES = {
-    f"a row of {table}": f"SELECT number FROM {table} t"  # noqa: S608 - our own words
-    " WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.number = t.number) LIMIT 10"
-    for table in ("invoices", "invoice_payments")
-}
+"""Tables whose rows must not outlive their events, with what one of their rows is called, and its events."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,9 +287,11 @@ class _Look:
                 return
 
     def _left_over(self) -> None:
-        """What was derived from events that are gone."""
-        queries = _LEFT_OVER | (_LEFT_OVER_OF_INVOICES if self._one(_HAS_INVOICES) else {})
-        for what, query in queries.items():
+        """What was derived from events that are gone; an older program's journal has not all of the tables."""
+        there = {name for (name,) in self._db.execute(_TABLES)}
+        for table in sorted(_DERIVED.keys() & there):
+            what, events = _DERIVED[table]
+            query = f"SELECT number FROM {table} t WHERE NOT EXISTS ({events}) LIMIT 10"  # noqa: S608 - our own words
             for (number,) in self._db.execute(query):
                 self._problem(f"{what} is left of events that are missing", number=number)
 

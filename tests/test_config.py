@@ -285,8 +285,12 @@ def test_names_ids_and_keys_stand_once() -> None:
 
 
 def test_two_gateways_never_share_a_contract() -> None:
-    (complaint,) = complaints(with_gateways(SAMAN, {**SAMAN, "name": "t"}))
-    assert "gateways.1: another gateway has the same contract" in complaint
+    """A reference that is kept by one of them must not pass at the other, whatever else was bought for it."""
+    for more in ({}, {"receipt_call": True}, {"discounts": True}):
+        (complaint,) = complaints(with_gateways(SAMAN, {**SAMAN, "name": "t", **more}))
+        assert "gateways.1: another gateway has the same contract" in complaint
+    elsewhere = {"name": "t", "base_url": "https://elsewhere.example"}
+    assert [] == complaints(with_gateways(SAMAN, {**SAMAN, **elsewhere}))
 
 
 def test_promised_shares_fit_into_one() -> None:

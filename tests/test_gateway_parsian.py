@@ -300,6 +300,8 @@ def test_a_confirm_names_our_own_order_and_amount(claim: Claim | None) -> None:
         (confirmed("-1532", PAID), replace(RECEIPT, already=True)),
         (confirmed("-1506", PAID), replace(RECEIPT, already=True)),
         (confirmed("2"), Receipt(token=TOKEN, already=True)),
+        (confirmed("-1533", "<RRN>0</RRN><Token>0</Token>"), Receipt(already=True)),
+        (confirmed("-1533", "<RRN>0</RRN><Token>-1</Token>"), Receipt(already=True)),
         (confirmed("-1531"), Refusal(cause=CodeClass.NOT_PAID, code="-1531")),
         (confirmed("-131"), Refusal(cause=CodeClass.NOT_PAID, code="-131")),
         (confirmed("-130"), Refusal(cause=CodeClass.NOT_PAID, code="-130")),

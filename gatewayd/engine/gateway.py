@@ -1,7 +1,7 @@
 """A configured contract with a bank: its driver with credentials, and what we decided about it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -60,6 +60,13 @@ def contract_of(driver: Driver) -> Mapping[str, str]:
     """A driver's configuration as text, secrets in clear, absent fields left out."""
     values: dict[str, Any] = {each.name: getattr(driver, each.name) for each in fields(driver)}  # type: ignore[arg-type]
     return {name: _text(value) for name, value in values.items() if value is not None}
+
+
+def identity_of(driver: Driver) -> Mapping[str, str]:
+    """What its contract cannot be without; addresses, products and panel tokens may change any time."""
+    kind: Any = driver
+    needed = {each.name for each in fields(kind) if each.default is MISSING}
+    return {name: text for name, text in contract_of(driver).items() if name in needed}
 
 
 def _text(value: Any) -> str:

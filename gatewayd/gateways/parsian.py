@@ -52,7 +52,6 @@ from gatewayd.gateways.wire import (
     shown,
     soap_call,
     take,
-    text_or_none,
     to_code,
     to_int,
     xml_elements,
@@ -246,7 +245,7 @@ class Parsian:
             raise MalformedReply("ConfirmPaymentWithAmount: success without RRN")
         reference = str(rrn) if rrn > 0 else None
         return Receipt(
-            token=text_or_none(result.get("Token"), "Token"),
+            token=_token(result),
             ref_num=reference,
             rrn=reference,
             card=mask_card(result.get("CardNumberMasked")),
@@ -295,6 +294,12 @@ def _status(result: Mapping[str, str]) -> str:
     return str(to_int(take(result, "Status"), "Status"))
 
 
+def _token(said: Mapping[str, Any]) -> str | None:
+    """The token as its plain digits. The bank fills in 0 or -1 where it has none: that is no other payment's."""
+    number = int_or_none(said.get("Token"), "Token")
+    return str(number) if number is not None and number > 0 else None
+
+
 def _read_report(data: Any) -> Inquiry:
     """One payment as the report service tells it; it comes bare or as the only one of a list."""
     if isinstance(data, list) and len(data) == 1:
@@ -304,7 +309,7 @@ def _read_report(data: Any) -> Inquiry:
     rrn = int_or_none(data.get("RRN"), "RRN") or 0
     receipt = Receipt(
         amount=int_or_none(data.get("Amount"), "Amount"),
-        token=text_or_none(data.get("Token"), "Token"),
+        token=_token(data),
         bank_order=int_or_none(data.get("OrderId"), "OrderId"),
         ref_num=str(rrn) if rrn > 0 else None,
         rrn=str(rrn) if rrn > 0 else None,

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from gatewayd.core.hosts import base_url, is_internal, is_loopback, listen_address
 from gatewayd.core.secret import Secret
 from gatewayd.core.settings import ConnectionSettings, ServiceSettings, ShopSettings
-from gatewayd.engine.gateway import GatewaySettings, contract_of
+from gatewayd.engine.gateway import GatewaySettings, contract_of, identity_of
 from gatewayd.io.http_dial import client_context
 from gatewayd.io.yaml_strict import Place
 
@@ -137,13 +137,15 @@ def _gateways(
     gateways: Mapping[int, GatewaySettings], path: Callable[[str], Path]
 ) -> Iterator[Finding]:
     names: Counter[str] = Counter()
-    drivers: list[Any] = []
+    contracts: list[Any] = []
     for i, gateway in gateways.items():
         place: Place = ("gateways", i)
         yield from _again(names, gateway.name, (*place, "name"), "another gateway has this name")
-        if gateway.driver in drivers:
+        driver = gateway.driver
+        contract = (driver.driver, identity_of(driver), driver.base_urls[0])
+        if contract in contracts:
             yield place, "another gateway has the same contract: references would collide"
-        drivers.append(gateway.driver)
+        contracts.append(contract)
         yield from _connections(gateway.connections, (*place, "connections"), path)
         yield from _bank_addresses(gateway, place)
     if sum(each.limits.min_share for each in gateways.values() if not each.retired) > 1:

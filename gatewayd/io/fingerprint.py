@@ -6,14 +6,13 @@ it drop a shop with open payments, for their customers could not be sent back to
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, fields
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from gatewayd.engine.gateway import GatewaySettings, contract_of
+from gatewayd.engine.gateway import GatewaySettings, identity_of
 from gatewayd.io.config import Config
 
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
@@ -77,9 +76,5 @@ def shops_gone(config: Config, open_by_shop: Mapping[str, int]) -> list[str]:
 
 
 def _identity(gateway: GatewaySettings) -> bytes:
-    """What a contract cannot be without; addresses, limits and panel tokens may change any time."""
-    kind: Any = gateway.driver
-    needed = {field.name for field in fields(kind) if field.default is MISSING}
-    contract = contract_of(gateway.driver)
-    parts = {name: text for name, text in contract.items() if name in needed}
-    return orjson.dumps([gateway.driver.driver, parts], option=orjson.OPT_SORT_KEYS)
+    driver = gateway.driver
+    return orjson.dumps([driver.driver, identity_of(driver)], option=orjson.OPT_SORT_KEYS)

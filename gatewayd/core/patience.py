@@ -49,3 +49,9 @@ def asks_ms(handed_ms: int, ends_ms: int, traits: Traits) -> Iterator[int]:
             yield handed_ms + pause_ms
     yield from range(handed_ms + 1_200_000, last_ms, 600_000)
     yield max(last_ms, handed_ms + 60_000)
+
+
+def lapses_ms(attempt: Attempt, traits: Traits) -> int:
+    """When the bank's time for this attempt is surely over."""
+    handed_ms = attempt.handed_ms or attempt.began_ms
+    return handed_ms + (traits.token_life_seconds + traits.verify_within_seconds) * 1000

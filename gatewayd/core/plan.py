@@ -45,6 +45,7 @@ from gatewayd.core.patience import (
     REVERSE_ROOM_MS,
     again_ms,
     asks_ms,
+    lapses_ms,
     reverse_open,
 )
 from gatewayd.core.payment import Attempt, Payment
@@ -200,7 +201,7 @@ class _View:
     def _with_payer(self, attempt: Attempt, traits: Traits) -> Iterator[Action]:
         can_keep = self.payment.can_keep
         held = traits.unverified is IfUnverified.HELD
-        ends_ms = _lapses_ms(attempt, traits)
+        ends_ms = lapses_ms(attempt, traits)
         unanswered = held and attempt.last_ask_lost
         if unanswered and (attempt.asked_ms or 0) >= ends_ms + ASK_WITHOUT_END_MS:
             yield self._review(attempt, "the bank gave no answer for a day")
@@ -227,7 +228,7 @@ class _View:
         if _looks_back(traits):
             due_ms = self._look_back_ms(attempt, traits)
         elif traits.unverified is IfUnverified.HELD and _may_be_paid(attempt):
-            due_ms = self._next_ask_ms(attempt, traits, _lapses_ms(attempt, traits))
+            due_ms = self._next_ask_ms(attempt, traits, lapses_ms(attempt, traits))
         else:
             return
         if due_ms is not None:
@@ -236,7 +237,7 @@ class _View:
     def _look_back_ms(self, attempt: Attempt, traits: Traits) -> int | None:
         """When a bank is asked what it did not give back by itself; None: it has answered, or never will."""
         said_ms = (attempt.returns_by_ms or 0) - BANKS_RETURN_MS
-        ended_ms = max(said_ms, _lapses_ms(attempt, traits))
+        ended_ms = max(said_ms, lapses_ms(attempt, traits))
         # What was heard before it lapsed is no answer to this, however late a daemon that was down let it lapse.
         first_ms = max(ended_ms + OVERDUE_MS, attempt.changed_ms + SOON_MS)
         asked_ms = attempt.asked_ms
@@ -493,9 +494,3 @@ def _looks_back(traits: Traits) -> bool:
 def _may_be_paid(attempt: Attempt) -> bool:
     """Whether the last inquiry left it open that somebody pays or has paid."""
     return attempt.last_ask_pending or attempt.last_ask_lost
-
-
-def _lapses_ms(attempt: Attempt, traits: Traits) -> int:
-    """When the bank's time for this attempt is surely over."""
-    handed_ms = attempt.handed_ms or attempt.began_ms
-    return handed_ms + (traits.token_life_seconds + traits.verify_within_seconds) * 1000

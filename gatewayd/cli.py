@@ -18,6 +18,7 @@ from gatewayd import __version__, cli_invoices, cli_journal, cli_operators, cli_
 from gatewayd.daemon import Serving
 from gatewayd.daemon import run as run_daemon
 from gatewayd.engine.gateway import contracts
+from gatewayd.engine.ports import Log
 from gatewayd.io import check as checking
 from gatewayd.io.boot import left_open
 from gatewayd.io.config import Config, ConfigError, load, overridden, secrets_of
@@ -84,15 +85,16 @@ def run(
         try:
             _run(run_daemon(settings, log, ready))
         except Locked as error:
-            _die(EX_TEMPFAIL, str(error))
+            _give_up(log, EX_TEMPFAIL, str(error))
         except ConfigError as error:
-            _die(EX_CONFIG, *error.complaints)
+            _give_up(log, EX_CONFIG, *error.complaints)
         except UnusableStore as error:
-            _die(EX_DATAERR, str(error))
+            _give_up(log, EX_DATAERR, str(error))
         except StoreError as error:
-            _die(EX_IOERR, str(error))
+            _give_up(log, EX_IOERR, str(error))
         except OSError as error:
-            _die(EX_UNAVAILABLE, f"cannot listen: {error}")
+            _give_up(log, EX_UNAVAILABLE, f"cannot listen: {error}")
+        log.info("stopped")
 
 
 @app.command()
@@ -217,6 +219,15 @@ def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
     take_descriptors()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(coroutine)
+
+
+def _give_up(log: Log, code: int, *lines: str) -> NoReturn:
+    """As sentences for whoever looks on, else as lines of the log like any other."""
+    if sys.stderr.isatty():
+        _die(code, *lines)
+    for line in lines:
+        log.error("cannot go on", why=line, exit_code=code)
+    raise typer.Exit(code)
 
 
 def _die(code: int, *lines: str) -> NoReturn:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import orjson
 import pytest
 from typer.testing import CliRunner
 
@@ -52,19 +53,34 @@ def no_database(path: Path) -> None:
     path.write_text("Dear diary, this is no database and never was one.\n" * 100)
 
 
-@pytest.mark.parametrize("command", ["check", "run"])
-@pytest.mark.parametrize(
+UNUSABLE = pytest.mark.parametrize(
     ("spoil", "said"),
     [(another_version, "use the gatewayd that wrote it"), (no_database, "file is not a database")],
 )
-def test_a_journal_that_cannot_be_used_is_told_before_and_at_the_start(
-    path: Path, command: str, spoil: Callable[[Path], None], said: str
+
+
+@UNUSABLE
+def test_a_journal_that_cannot_be_used_is_told_by_the_check(
+    path: Path, spoil: Callable[[Path], None], said: str
 ) -> None:
     spoil(path)
-    code, text = told(command, configured(path))
+    code, text = told("check", configured(path))
     assert 65 == code
     assert said in text
     assert 1 == text.count("\n")
+
+
+@UNUSABLE
+def test_why_a_daemon_cannot_go_on_is_an_error_in_its_log(
+    path: Path, spoil: Callable[[Path], None], said: str
+) -> None:
+    spoil(path)
+    command = [sys.executable, "-m", "gatewayd", "run", str(configured(path))]
+    run = subprocess.run(command, capture_output=True, check=False)
+    (line,) = map(orjson.loads, run.stderr.splitlines())
+    assert (65, 65) == (run.returncode, line["exit_code"])
+    assert ("error", "cannot go on") == (line["level"], line["event"])
+    assert said in line["why"]
 
 
 def test_a_journal_that_this_user_may_not_read_is_told(

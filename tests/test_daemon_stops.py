@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import orjson
 import pytest
 from aiohttp import ClientError, ClientSession
 
@@ -107,7 +108,9 @@ async def test_a_hang_up_stops_no_payments_and_a_termination_does(
                 loop.remove_signal_handler(number)
     os.close(write)
     with os.fdopen(lines, "rb") as told:
-        assert b"SIGHUP changes nothing" in told.read()
+        events = [orjson.loads(line)["event"] for line in told]
+    hung_up = "SIGHUP changes nothing: the configuration is read at the start only"
+    assert [hung_up, "stopping"] == [each for each in events if each in {hung_up, "stopping"}]
 
 
 @pytest.mark.parametrize(

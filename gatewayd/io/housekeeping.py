@@ -119,6 +119,7 @@ class Housekeeping:
     def stop(self) -> None:
         """No new payments from here on; the service manager is told."""
         self._stopping = True
+        self._log.info("stopping", open_payments=len(self._engine.journal))
         systemd.notify(systemd.STOPPING)
 
     async def restore_router(self) -> None:

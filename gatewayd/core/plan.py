@@ -52,7 +52,7 @@ from gatewayd.core.payment import Attempt, Payment
 from gatewayd.core.refund_plan import refund_actions
 from gatewayd.core.refunds import RefundState
 from gatewayd.core.settings import EngineSettings
-from gatewayd.core.states import UNKNOWN, State
+from gatewayd.core.states import KEPT, UNKNOWN, State
 from gatewayd.core.terms import AddressedBy, Ask, Capture, CodeClass, IfUnverified, Traits
 
 __all__ = [
@@ -89,6 +89,8 @@ _STILL: Final = frozenset(
     {State.NOT_STARTED, State.GIVEN_BACK, State.IN_REVIEW, State.LAPSED},
 )
 """Nothing is done about these by itself any more."""
+_DECIDES: Final = KEPT | UNKNOWN
+"""While an attempt is in one of these, what becomes of the payment is up to it."""
 _STILL_OR_AWAY: Final = _STILL | {State.WITH_PAYER, State.VERIFIED, State.SETTLED}
 _DUE: Final = attrgetter("due_ms")
 
@@ -121,17 +123,19 @@ class _View:
     def actions(self) -> list[Iterable[Action]]:
         """What could be done, by what it is for."""
         payment, found = self.payment, list[Iterable[Action]]()
+        is_decided = payment.closed is not None
         for attempt in payment.attempts:
+            is_decided = is_decided or attempt.state in _DECIDES
             if attempt.number not in self.busy and not self._is_past(attempt):
                 found.append(self._for_attempt(attempt, self.traits[attempt.gateway]))
         if payment.refunds:
             of_refunds = refund_actions(payment, self.now_ms, self.traits, self.settings, self.busy)
             found.append(of_refunds)
-        if payment.closed is None and payment.kept is None:
+        if not is_decided:
             found.append(self._for_payment())
         return found
 
-    # --- the payment as a whole, while it is open
+    # --- the payment as a whole, while it is open and no attempt decides
 
     def _is_past(self, attempt: Attempt) -> bool:
         """Whether an attempt needs nothing because its gateway is gone from the configuration."""
@@ -144,9 +148,6 @@ class _View:
 
     def _for_payment(self) -> tuple[Action, ...]:
         payment = self.payment
-        for attempt in payment.attempts:
-            if attempt.state in UNKNOWN:
-                return ()
         if payment.stopping:
             lapsed = payment.hold is not None and payment.hold.lapsed
             why = ev.Closing.NOT_CAPTURED if lapsed else ev.Closing.CANCELLED_BY_SHOP

@@ -40,6 +40,7 @@ from gatewayd.engine.views import (
     NoGateway,
     Nothing,
     Offer,
+    Shown,
     View,
     Wait,
 )
@@ -250,7 +251,7 @@ class Cashier:
 
     # --- what the customer is shown
 
-    async def _shown(self, number: int, view: View) -> View:
+    async def _shown(self, number: int, view: Shown) -> Shown:
         """The view with the payment as it is now, all of it on disk; nobody is sent to pay what cannot be kept."""
         await self._records.unlocked(number)
         await self._records.landed(number)
@@ -259,9 +260,9 @@ class Cashier:
             view = await self._look(number) or Back(payment)
             await self._records.landed(number)
             payment = self._records.get(number)
-        return changed(view, payment=payment)
+        return view if view.payment is payment else changed(view, payment=payment)
 
-    async def _arrived(self, number: int) -> View:
+    async def _arrived(self, number: int) -> Shown:
         """What there is for a customer who comes: the same token on a reload, later a choice."""
         view = await self._look(number)
         if isinstance(view, Choice):
@@ -270,7 +271,7 @@ class Cashier:
                 return HandOver(view.payment, view.attempt)
         return view or await self._begin(number, None)
 
-    async def _look(self, number: int) -> View | None:
+    async def _look(self, number: int) -> Shown | None:
         """What a customer who comes now is shown; None: begin an attempt."""
         await self._records.unlocked(number)
         payment = self._records.get(number)
@@ -298,7 +299,7 @@ class Cashier:
         self._tending.consider(payment.number)
         return HandOver(payment, attempt)
 
-    async def _begin(self, number: int, view: View | None) -> View:
+    async def _begin(self, number: int, view: Shown | None) -> Shown:
         """A new attempt at the best gateway that gives a token, unless an earlier one may be paid.
 
         `view` is what a customer who comes now is shown, as was just looked up.
@@ -316,7 +317,7 @@ class Cashier:
             return HandOver(payment, attempt_of(payment, attempt))
         return NoGateway(payment)
 
-    async def _asked_first(self, number: int, view: View | None) -> View | None:
+    async def _asked_first(self, number: int, view: Shown | None) -> Shown | None:
         """What there is to show after every earlier attempt that can be asked was asked; no answer is unknown.
 
         `view` is what there is to show before.

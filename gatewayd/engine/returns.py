@@ -147,7 +147,7 @@ class Returns:
             took = (ev.ReferenceTaken(at_ms=at_ms, attempt=number),)
             after = apply(after, took[0])
             foreseen = (after,)
-        action = self._tending.next_action(after)
+        action = self._tending.next_action(after, at_ms)
         match action:
             case pl.Verify(attempt=due, purpose=purpose) if (
                 due == number and action.due_ms <= at_ms

@@ -69,4 +69,6 @@ class Nothing:
     """There is no such payment or attempt."""
 
 
-View = HandOver | Back | GoesBack | Offer | Choice | Wait | NoGateway | Nothing
+Shown = HandOver | Back | GoesBack | Offer | Choice | Wait | NoGateway
+"""Of a payment that there is."""
+View = Shown | Nothing

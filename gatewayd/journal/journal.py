@@ -247,7 +247,7 @@ class Journal:
             status = after
         assert payment is not None, "an append has events"
         is_open = not self._is_finished(payment)
-        if before in HOLDS_ORDER and status not in HOLDS_ORDER:
+        if before is not status and before in HOLDS_ORDER and status not in HOLDS_ORDER:
             order = order_guard(payment.shop, payment.order_id, test=payment.test)
             releases = (*releases, order)
         append = Append(

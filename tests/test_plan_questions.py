@@ -264,6 +264,16 @@ def test_what_it_still_had_when_it_was_let_go_after_its_time_is_asked_about_once
     assert plan(asked(payment, action.due_ms, Finding.NOT_PAID), at_ms + HOUR) is None
 
 
+def test_what_was_heard_by_a_clock_that_was_ahead_is_no_answer_to_that() -> None:
+    ahead = asked(life("Started", gateway="asks"), HANDED + 3 * HOUR, Finding.PENDING)
+    closed = apply(ahead, ev.Closed(at_ms=HANDED, why=ev.Closing.EXPIRED))
+    payment = apply(
+        closed, ev.Lapsed(at_ms=HANDED, attempt=1, returns_by_ms=HANDED + 72 * HOUR + 30 * MINUTE)
+    )
+    action = plan(payment, HANDED)
+    assert pl.Inquire(due_ms=HANDED + LOOKED_BACK * SECOND, attempt=1) == action
+
+
 def test_what_somebody_says_that_he_paid_is_asked_about_for_a_day() -> None:
     payment = further(not_wanted("asks", "closed"), "Returned:claim", "Lapsed")
     times, then = questions(payment, Finding.UNKNOWN)

@@ -239,10 +239,11 @@ class _View:
         """When a bank is asked what it did not give back by itself; None: it has answered, or never will."""
         said_ms = (attempt.returns_by_ms or 0) - BANKS_RETURN_MS
         ended_ms = max(said_ms, lapses_ms(attempt, traits))
-        # What was heard before it lapsed is no answer to this, however late a daemon that was down let it lapse.
+        # What was heard before it lapsed is no answer to this, however late a daemon that was down let it lapse, and
+        # by whatever clock.
         first_ms = max(ended_ms + OVERDUE_MS, attempt.changed_ms + SOON_MS)
         asked_ms = attempt.asked_ms
-        if asked_ms is None or asked_ms < first_ms:
+        if asked_ms is None or asked_ms < first_ms or asked_ms > self.now_ms:
             return first_ms
         late_ms = asked_ms - first_ms
         may_be_paid = attempt.doubt_ms is not None and attempt.no is None

@@ -76,10 +76,8 @@ class Ticket:
     def finish(self, conflict: Holder | None) -> None:
         """It has landed, or was kept out by `conflict`."""
         self.done, self.conflict = True, conflict
-        if self._callbacks:
-            callbacks, self._callbacks = self._callbacks, []
-            for callback in callbacks:
-                callback()
+        for callback in self._callbacks:
+            callback()
 
 
 class _Entry:
@@ -294,10 +292,10 @@ class Journal:
     def take_batch(self, limit: int) -> list[Append]:
         """The next batch; one is out at a time."""
         assert not self._in_flight, "one batch in flight"
-        while self._queue and len(self._in_flight) < limit:
-            queued = self._queue.popleft()
+        queue = self._queue
+        self._in_flight = [queue.popleft() for _ in range(min(limit, len(queue)))]
+        for queued in self._in_flight:
             queued.taken = True
-            self._in_flight.append(queued)
         return [queued.append for queued in self._in_flight]
 
     def take_searches(self, limit: int) -> Searches:
@@ -379,10 +377,11 @@ class Journal:
 
     def _forget_if_finished(self, number: int, entry: _Entry) -> None:
         """Forget what needs nothing more, and what a guard kept from ever beginning."""
-        if entry.last is not None and entry.last.done:
+        if entry.last is not None:
+            if not entry.last.done:
+                return
             entry.last = None  # hundreds of bytes that an open payment would carry about for hours
-        landed = entry.last is None
-        if landed and not entry.pinned and (entry.payment is None or not entry.is_open):
+        if not entry.pinned and (entry.payment is None or not entry.is_open):
             self._entries.pop(number, None)
 
 

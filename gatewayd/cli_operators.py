@@ -50,7 +50,7 @@ routing = typer.Typer(help="How the running daemon draws gateways.", no_args_is_
 
 @payment.command("list")
 def list_payments(journal: Journal = JOURNAL) -> None:
-    """What is open, the most urgent first: its next action and when it is due."""
+    """What a person should look at, then what else is open, with the next action and when it is due."""
     table = folding(
         whole("payment"), "shop", "order", "rial", "status", "money", "next", "due in", "review"
     )

@@ -6,9 +6,10 @@ from collections.abc import Awaitable
 import pytest
 
 from gatewayd.core.states import State
-from gatewayd.core.status import Status
+from gatewayd.core.status import Status, needs_review
 from gatewayd.core.terms import Operation
 from gatewayd.engine.operating import Refused
+from gatewayd.engine.refunding import Wanted
 from gatewayd.simulator.faults import Kind
 from gatewayd.simulator.payers import Outcome
 from tests.shop import Shop, handed, on_virtual_time
@@ -159,6 +160,40 @@ async def test_reviews_are_resolved_once_with_who_and_why() -> None:
 
 
 @on_virtual_time
+async def test_what_a_person_should_look_at_is_listed_first_also_when_it_has_ended() -> None:
+    async with Shop("saman") as shop:
+        ended, waiting = await shop.create(), await shop.create()
+        back = shop.go(await shop.arrive(ended))
+        shop.banks.book.verify(shop.session(ended), shop.clock.wall())
+        await shop.come_back(back)
+        await shop.wait(7_200)
+        assert shop.engine.journal.get(ended) is None  # nothing is left to be done about it
+        fresh = await shop.create()
+        operating = shop.engine.operating
+        rows = await operating.payments(10, shop.store.in_review(10))
+        assert [f"pay_{ended}", f"pay_{fresh}"] == [row["payment"] for row in rows]
+        assert rows[0]["reviews"]
+        await operating.resolve(ended, **BY)
+        await shop.wait(1)
+        rows = await operating.payments(10, [ended, waiting])
+        assert [f"pay_{fresh}"] == [row["payment"] for row in rows]
+
+
+@on_virtual_time
+async def test_a_refund_by_hand_is_no_review_and_has_a_list_of_its_own() -> None:
+    async with Shop("sadad") as shop:
+        number = await shop.create()
+        await shop.come_back(shop.go(await shop.arrive(number)))
+        operating, refunding = shop.engine.operating, shop.engine.refunding
+        await refunding.create(number, Wanted(amount=None, key="k1"))
+        await shop.wait(60)
+        assert needs_review(shop.payment(number))
+        assert [] == await operating.payments(10, [number])
+        assert [number] == [each.payment.number for each in await refunding.unfinished([number])]
+        assert "a refund of it waits" in await refused(operating.resolve(number, **BY))
+
+
+@on_virtual_time
 async def test_a_stopping_daemon_takes_no_orders() -> None:
     async with Shop("sadad") as shop:
         number = await shop.create()
@@ -174,7 +209,7 @@ async def test_open_payments_are_listed_by_urgency_and_told_as_stories_without_s
         waiting, asked = await shop.create(), await shop.create()
         shop.fault(Kind.REFUSE, Operation.VERIFY)
         await shop.come_back(shop.go(await shop.arrive(asked)))
-        rows = shop.engine.operating.open_payments(10)
+        rows = await shop.engine.operating.payments(10, [])
         assert [f"pay_{asked}", f"pay_{waiting}"] == [row["payment"] for row in rows]
         assert "verify to keep" == rows[0]["next"]
         told = await shop.engine.operating.story(asked)

@@ -4,7 +4,7 @@ An order goes the same way as everything else: it is journaled with who gave it 
 hands. What the table of transitions does not allow is refused with the reason.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -26,6 +26,7 @@ from gatewayd.engine.tending import Tending
 from gatewayd.gateways.contract import Reversible
 from gatewayd.routing.router import Router
 
+NEVER_MS: Final = 2**63
 TOKENS: Final = frozenset({"token", "fields"})
 ASKABLE: Final = frozenset({State.WITH_PAYER, State.IN_DOUBT})
 GIVEN_BACK_BY_HAND: Final = frozenset({State.VERIFIED, State.SETTLED, State.OWED, State.IN_REVIEW})
@@ -74,10 +75,20 @@ class Operating:
 
     # --- seeing
 
-    def open_payments(self, limit: int) -> list[dict[str, Any]]:
-        """Open payments, the most urgent first: what each needs next, and when."""
-        rows = [self._summary(payment) for payment in self._records.journal.payments()]
-        rows.sort(key=lambda row: row["due_ms"] if row["due_ms"] is not None else 2**63)
+    async def payments(self, limit: int, in_review: Iterable[int]) -> list[dict[str, Any]]:
+        """First what a person should look at, then what else is open; of both the most urgent first.
+
+        `in_review` are those that a person should look at, also of payments that have ended: paid ones may be. Whose
+        refund waits for a person, and nothing else, stands in the list of refunds.
+        """
+        found = {payment.number: payment for payment in self._records.journal.payments()}
+        for number in in_review:
+            if number not in found:
+                ended = await self._records.look(number)
+                if ended is not None and ended.reviews:
+                    found[number] = ended
+        rows = [self._summary(payment) for payment in found.values()]
+        rows.sort(key=lambda row: (not row["reviews"], row["due_ms"] or NEVER_MS))
         return rows[:limit]
 
     async def story(self, number: int) -> tuple[dict[str, Any], list[Line]] | None:
@@ -179,7 +190,10 @@ class Operating:
             if held is None:
                 raise Refused("there is no such payment")
             await self._records.unlocked(number)
-            if not needs_review(self._records.get(number)):
+            payment = self._records.get(number)
+            if not payment.reviews:
+                if needs_review(payment):
+                    raise Refused("a refund of it waits for a person: say done or fail of that one")
                 raise Refused("nothing about it needs review")
             event = ev.ReviewResolved(at_ms=self._deadlines.now_ms(), by=by, reason=reason)
             self._records.append(number, event)

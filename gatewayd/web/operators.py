@@ -36,7 +36,7 @@ def build_operators_app(
     """The application behind the socket file. `in_review` finds payments that a person should look at."""
 
     async def payments(request: web.Request) -> web.Response:
-        return json_answer(operating.open_payments(LIST_MAX))
+        return json_answer(await operating.payments(LIST_MAX, await in_review(LIST_MAX)))
 
     async def payment(request: web.Request) -> web.Response:
         found = await operating.story(int(request.match_info["number"]))

@@ -145,6 +145,7 @@ async def serving(config: Config, log: Log) -> AsyncIterator[Serving]:
             clock=clock,
             log=log,
             free_bytes=lambda: shutil.disk_usage(journal.parent).free,
+            in_place=opened.whereabouts.in_place,
             comparing=Comparing(
                 records=engine.records,
                 past=reader,

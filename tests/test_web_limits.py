@@ -12,6 +12,7 @@ from yarl import URL
 
 from gatewayd.core.settings import OverloadSettings, WebSettings
 from gatewayd.web.addresses import Addresses
+from gatewayd.web.admission import DISK_SLOW
 from gatewayd.web.load import Load
 from gatewayd.web.ports import ADMISSION, LOAD
 from gatewayd.web.server_log import SERVER_LOG
@@ -194,6 +195,16 @@ async def test_under_load_new_payments_are_refused_and_readyz_says_so_for_a_whil
         assert (503, "overloaded") == (ready.status, ready.json["checks"]["accepting"])
         web.clock.now += SHUT.calm_seconds
         assert 200 == (await web.ask("GET", "/readyz")).status
+
+
+async def test_while_a_commit_takes_too_long_readyz_says_so_before_anybody_is_refused() -> None:
+    async with web_stage() as web:
+        assert 200 == (await web.ask("GET", "/readyz")).status
+        async with held_up(web, web.call("POST", "/v1/payments", web.order())):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while (ready := await web.ask("GET", "/readyz")).status == 200:
+                    web.clock.now += OverloadSettings().commit_seconds
+            assert (503, DISK_SLOW) == (ready.status, ready.json["checks"]["accepting"])
 
 
 async def test_under_load_who_comes_to_pay_gets_a_page_that_comes_back_by_itself() -> None:

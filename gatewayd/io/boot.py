@@ -26,6 +26,7 @@ from gatewayd.io.filelock import FileLock
 from gatewayd.io.sqlite_schema import UnusableStore, connect_to_read, is_there
 from gatewayd.io.sqlite_store import OPEN_ROWS, SqliteStore, by_payment
 from gatewayd.io.store_thread import StoreThread
+from gatewayd.io.whereabouts import Whereabouts
 from gatewayd.journal import codec
 from gatewayd.journal.journal import DamagedJournal, Journal, replay
 from gatewayd.journal.recovery import last_order, take_over
@@ -41,9 +42,10 @@ _GONE: Final = frozenset({State.NOT_STARTED, State.GIVEN_BACK, State.LAPSED})
 class Opened:
     """A journal that is ours until `close`."""
 
-    def __init__(self, store: SqliteStore, lock: FileLock, now_ms: int) -> None:
+    def __init__(self, path: Path, store: SqliteStore, lock: FileLock, now_ms: int) -> None:
         self._store = store
         self._lock = lock
+        self.whereabouts = Whereabouts(path)
         self.link_key = store.link_key
         """Signs what customers and banks carry about."""
         self.last_number = store.last_number()
@@ -101,7 +103,7 @@ def open_journal(
                 " use the gatewayd that wrote it, or a newer one"
             )
         with _understood():
-            opened = Opened(store, lock, now_ms)
+            opened = Opened(path, store, lock, now_ms)
         undo.pop_all()
         return opened
 

@@ -1,10 +1,11 @@
 """Small work in the background: tidying the journal, comparing receipts, free disk, clocks, watchdog, router's memory.
 
-It also answers whether new payments are welcome: not while the disk is nearly full, the journal's queue is long, too
-many requests are in flight, or the daemon is stopping. Returns and verifies are never refused.
+It also answers whether new payments are welcome: not while the disk is nearly full, the journal's file is not where it
+was, its queue is long, or the daemon is stopping. Returns and verifies are never refused.
 """
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import Callable
 from typing import Final
@@ -48,6 +49,7 @@ class Housekeeping:
         clock: SystemClock,
         log: Log,
         free_bytes: Callable[[], int],
+        in_place: Callable[[], bool],
         comparing: Comparing,
     ) -> None:
         self._engine = engine
@@ -57,6 +59,9 @@ class Housekeeping:
         self._clock = clock
         self._log = log
         self._free_bytes = free_bytes
+        self._in_place = in_place
+        self._gone = False
+        """The journal's file was deleted or moved: what is written there ends with this process."""
         self._comparing = comparing
         self._landing = LandingWatch(clock.monotonic())
         self._stuck = False
@@ -71,6 +76,8 @@ class Housekeeping:
         """Why new payments are refused just now; None while they are welcome."""
         if self._stopping:
             return "stopping"
+        if self._gone:
+            return "journal gone"
         if self._disk_low:
             return "disk nearly full"
         if (
@@ -157,6 +164,18 @@ class Housekeeping:
         return lands
 
     def _look_at_disk(self) -> None:
+        gone = not self._in_place()
+        if gone and not self._gone:
+            self._log.error(
+                "journal deleted or moved: new payments are refused; what is written now is lost when"
+                " this process ends, so put it back or copy it out of /proc first",
+                process=os.getpid(),
+            )
+        elif self._gone and not gone:
+            self._log.info("journal in its place again")
+        self._gone = gone
+        if gone:
+            return  # nor is there a disk to look at
         free = self._free_bytes()
         low = free < self._engine.service.journal.low_water_bytes
         if low and not self._disk_low:

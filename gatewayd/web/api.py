@@ -27,13 +27,13 @@ from gatewayd.web.bodies import read_cancel, read_object, read_payment
 from gatewayd.web.events import list_events, replay_events, resend_event
 from gatewayd.web.lists import filters, read_limit, too_slow
 from gatewayd.web.once import guard_of, once, required
-from gatewayd.web.ports import ADMISSION, ENGINE, PAST, SERVICE, SHOPS, TALLY, WHY_NOT
+from gatewayd.web.ports import ADMISSION, ENGINE, PAST, SERVICE, SHOPS, TALLY
 from gatewayd.web.problems import FieldError, Problem, invalid, invalid_fields, refuse_others
 from gatewayd.web.rates import RATES
 from gatewayd.web.render import gateway_object, json_answer, payment_object
 from gatewayd.web.shops import Caller
 from gatewayd.web.times import read_time
-from gatewayd.web.welcome import welcome
+from gatewayd.web.welcome import refused_at_once, welcome
 
 _CREATED: Final = Head(201, {"Content-Type": "application/json", "Cache-Control": "no-store"})
 CANCELLED: Final = "cancelled"
@@ -287,8 +287,9 @@ async def ready(request: Request) -> web.Response:
     engine = request.app[ENGINE]
     now = engine.clock.monotonic()
     routable = not all(engine.router.is_cut_off(now, name) for name in engine.gateways)
-    overloaded = request.app[ADMISSION].is_overloaded(now)
-    why_not = request.app[WHY_NOT]() or (OVERLOADED if overloaded else None)
+    why_not = refused_at_once(request.app)
+    if why_not is None and request.app[ADMISSION].is_overloaded(now):
+        why_not = OVERLOADED
     checks = {"accepting": why_not or "ok", "gateways": "ok" if routable else "none is usable"}
     good = why_not is None and routable
     document = {"status": "ok" if good else "unavailable", "checks": checks}

@@ -16,14 +16,19 @@ class NotNow:
     retry_after_seconds: int
 
 
+def refused_at_once(app: Services) -> str | None:
+    """Why new payments are refused just now without any waiting; None if they are not."""
+    return app[WHY_NOT]() or app[ADMISSION].why_not(
+        app[TURNSTILE].in_progress, app[ENGINE].pump.commit_seconds()
+    )
+
+
 async def welcome(app: Services) -> NotNow | None:
     """Waits for a turn where there are many; None if the payment may be made."""
-    engine, admission, turnstile = app[ENGINE], app[ADMISSION], app[TURNSTILE]
-    why_not = app[WHY_NOT]() or admission.why_not(
-        turnstile.in_progress, engine.pump.commit_seconds()
-    )
+    engine, admission = app[ENGINE], app[ADMISSION]
+    why_not = refused_at_once(app)
     if why_not is None:
-        if await turnstile.enter(NEW_PAYMENT):
+        if await app[TURNSTILE].enter(NEW_PAYMENT):
             return None
         why_not = OVERLOADED
     app[TALLY].refused(why_not)

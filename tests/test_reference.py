@@ -106,11 +106,38 @@ def test_defaults_are_said_in_words_so_that_typed_clients_may_leave_fields_out(
     schemas = document["components"]["schemas"]
     fields = [field for each in schemas.values() for field in each.get("properties", {}).values()]
     assert [] == [field for field in fields if "default" in field]
-    payment, payer = schemas["NewPayment"]["properties"], schemas["Payer"]["properties"]
+    payment, payer = schemas["PaymentInput"]["properties"], schemas["Payer"]["properties"]
     assert payment["currency"]["description"].endswith(" `IRR` if left out.")
     assert payment["expires_in"]["description"].endswith(" `1200` if left out.")
     assert payer["check_mobile"]["description"].endswith(" `false` if left out.")
     assert "left out" not in payment["description"]["description"]
+
+
+def test_whole_numbers_are_wide_unless_a_limit_keeps_them_small(document: dict[str, Any]) -> None:
+    found: dict[str, list[bool]] = {}
+
+    def look(part: object, name: str) -> None:
+        if isinstance(part, dict):
+            if part.get("type") in ("integer", ["integer", "null"]):
+                found.setdefault(name, []).append(part.get("format") == "int64")
+            for key, each in part.items():
+                look(each, name if key in {"anyOf", "schema"} else key)
+        elif isinstance(part, list):
+            for each in part:
+                look(each, each.get("name", name) if isinstance(each, dict) else name)
+
+    look(document, "")
+    assert {"amount", "amount_rial", "bank_order", "refundable_amount", "unit_price"} <= set(found)
+    narrow = {name for name, wide in found.items() if not all(wide)}
+    assert {"limit", "expires_in", "quantity"} == narrow
+    assert [False, True] == sorted(set(found["quantity"])), (
+        "asked for within a limit, told of at any"
+    )
+
+
+def test_no_object_has_the_name_that_makes_another_one_in_go(document: dict[str, Any]) -> None:
+    names = set(document["components"]["schemas"])
+    assert set() == names & {f"New{name}" for name in names}
 
 
 async def test_an_event_that_is_not_there_is_not_found(web: Web, document: dict[str, Any]) -> None:
@@ -122,7 +149,7 @@ async def test_an_event_that_is_not_there_is_not_found(web: Web, document: dict[
 async def test_with_a_key_the_document_knows_the_shops_hosts_and_gateways(web: Web) -> None:
     plain = (await web.ask("GET", "/openapi.json")).json
     own = (await web.call("GET", "/openapi.json", key=LIVE_KEY)).json
-    fields = own["components"]["schemas"]["NewPayment"]["properties"]
+    fields = own["components"]["schemas"]["PaymentInput"]["properties"]
     pattern = fields["return_url"]["pattern"]
     assert re.search(pattern, f"https://{DEMO.return_hosts[0]}/done?cart=7")
     assert not re.search(pattern, "https://elsewhere.example/done")

@@ -37,12 +37,12 @@ _REF: Final = "#/components/schemas/{model}"
 _NAMES: Final = {
     "PaymentShape": "Payment",
     "RefundShape": "Refund",
-    "PaymentBody": "NewPayment",
+    "PaymentBody": "PaymentInput",
     "PayerBody": "Payer",
     "SplitBody": "Split",
-    "RefundBody": "NewRefund",
-    "InvoiceBody": "NewInvoice",
-    "LineBody": "NewLine",
+    "RefundBody": "RefundInput",
+    "InvoiceBody": "InvoiceInput",
+    "LineBody": "LineInput",
     "CodeClass": "Cause",
     "State": "AttemptState",
     "Status": "PaymentStatus",
@@ -51,9 +51,14 @@ _NAMES: Final = {
     "IfUnverified": "Unverified",
     "BreakerState": "Breaker",
 }
-"""Names inside, where they differ from those outside by more than their ending."""
+"""Names inside, where they differ from those outside by more than their ending.
+
+None of those outside is another's with `New` before it: in Go that is what makes one.
+"""
 _JSON: Final = "application/json"
 _PROBLEM_JSON: Final = "application/problem+json"
+_NARROW_MAX: Final = 1_000_000
+"""What may be larger is told to be a number of 64 bits: amounts and banks' orders outgrow the 32 of many languages."""
 
 
 def build_document(
@@ -72,9 +77,9 @@ def build_document(
     _narrow(schemas, settings)
     _say_defaults(schemas)
     if shop is not None:
-        for name in ("NewPayment", "NewInvoice"):
+        for name in ("PaymentInput", "InvoiceInput"):
             _narrow_to_shop(schemas[name]["properties"], shop, gateways)
-    return {
+    document = {
         "openapi": "3.1.0",
         "info": {
             "title": "gatewayd",
@@ -95,6 +100,24 @@ def build_document(
         },
         "security": [{"key": []}],
     }
+    return {name: _wide(part) for name, part in document.items()}
+
+
+def _wide(part: Any) -> Any:
+    """The same with every whole number that has no small limit told to be a wide one."""
+    match part:
+        case dict():
+            made = {name: _wide(each) for name, each in part.items()}
+            whole = made.get("type") in ("integer", ["integer", "null"])
+            return made | {"format": "int64"} if whole and _is_large(made) else made
+        case list():
+            return [_wide(each) for each in part]
+        case _:
+            return part
+
+
+def _is_large(schema: Mapping[str, Any]) -> bool:
+    return bool(schema.get("maximum", _NARROW_MAX + 1) > _NARROW_MAX)
 
 
 class _Types:
@@ -167,7 +190,7 @@ def _say_defaults(schemas: dict[str, Any]) -> None:
 
 def _narrow(schemas: dict[str, Any], settings: PaymentSettings) -> None:
     """What the daemon checks beyond what the types say."""
-    payment = schemas["NewPayment"]["properties"]
+    payment = schemas["PaymentInput"]["properties"]
     for name, said in (
         (
             "amount",
@@ -186,15 +209,15 @@ def _narrow(schemas: dict[str, Any], settings: PaymentSettings) -> None:
     ):
         payment[name] = {**{k: v for k, v in payment[name].items() if k != "anyOf"}, **said}
     payment["amount"].pop("exclusiveMinimum", None)
-    schemas["NewPayment"] |= _in_toman(settings)
+    schemas["PaymentInput"] |= _in_toman(settings)
     payer = schemas["Payer"]["properties"]
     _narrow_text(payer["mobile"], _whole(MOBILE))
     _narrow_text(payer["national_id"], _whole(NATIONAL_ID))
     _narrow_text(payer["email"], _whole(EMAIL))
     payer["allowed_cards"]["items"]["pattern"] = _whole(CARD)
     schemas["Split"]["properties"]["iban"]["pattern"] = _whole(IBAN)
-    _narrow_text(schemas["NewRefund"]["properties"]["iban"], _whole(IBAN))
-    _narrow_invoice(schemas["NewInvoice"]["properties"], settings)
+    _narrow_text(schemas["RefundInput"]["properties"]["iban"], _whole(IBAN))
+    _narrow_invoice(schemas["InvoiceInput"]["properties"], settings)
 
 
 def _narrow_invoice(invoice: dict[str, Any], settings: PaymentSettings) -> None:

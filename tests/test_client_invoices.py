@@ -13,7 +13,7 @@ KINDS = pytest.mark.parametrize("kind", ["sync", "async"])
 @KINDS
 async def test_an_invoice_goes_through_its_whole_life(kind: str) -> None:
     async with web_stage(only=["saman"]) as web, shop(kind, web.base) as us:
-        line: shapes.NewLine = {"name": "چای", "unit_price": 75_000, "quantity": 2}
+        line: shapes.LineInput = {"name": "چای", "unit_price": 75_000, "quantity": 2}
         made = await us.do("create_invoice", lines=[line], order_id="o-1", due_at="2025-03-01")
         assert ("open", 150_000) == (made["status"], made["amount"])
         await pay(web, made)

@@ -25,12 +25,12 @@ from gatewayd.client.shapes import (
     Gateway,
     Invoice,
     InvoiceFilters,
-    NewInvoice,
-    NewPayment,
-    NewRefund,
+    InvoiceInput,
     Payment,
     PaymentFilters,
+    PaymentInput,
     Refund,
+    RefundInput,
     Resending,
 )
 from gatewayd.client.trying import ANSWER_BYTES_MAX, Answer, Done, Lost, Policy, Trying, headers_of
@@ -79,7 +79,7 @@ class AsyncClient:
             await session.close()
 
     async def create_payment(
-        self, *, idempotency_key: str | None = None, **wanted: Unpack[NewPayment]
+        self, *, idempotency_key: str | None = None, **wanted: Unpack[PaymentInput]
     ) -> Payment:
         """Make a payment; send the customer to its `pay_url`."""
         return await self._do(calls.create_payment(wanted, self._key(idempotency_key)))
@@ -112,7 +112,7 @@ class AsyncClient:
         return await self._do(calls.cancel_payment(payment_id, self._key(idempotency_key)))
 
     async def create_refund(
-        self, payment_id: str, *, idempotency_key: str | None = None, **wanted: Unpack[NewRefund]
+        self, payment_id: str, *, idempotency_key: str | None = None, **wanted: Unpack[RefundInput]
     ) -> Refund:
         """Give back `amount` of a paid payment, or all that is left."""
         return await self._do(calls.create_refund(payment_id, wanted, self._key(idempotency_key)))
@@ -126,7 +126,7 @@ class AsyncClient:
         return await self._do(calls.get_refund(refund_id))
 
     async def create_invoice(
-        self, *, idempotency_key: str | None = None, **wanted: Unpack[NewInvoice]
+        self, *, idempotency_key: str | None = None, **wanted: Unpack[InvoiceInput]
     ) -> Invoice:
         """Make an invoice; whoever opens its `pay_url` can pay it."""
         return await self._do(calls.create_invoice(wanted, self._key(idempotency_key)))

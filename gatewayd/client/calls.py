@@ -16,13 +16,13 @@ from gatewayd.client.shapes import (
     Gateway,
     Invoice,
     InvoiceFilters,
-    NewInvoice,
-    NewPayment,
-    NewRefund,
+    InvoiceInput,
     Page,
     Payment,
     PaymentFilters,
+    PaymentInput,
     Refund,
+    RefundInput,
     Resending,
 )
 
@@ -50,7 +50,7 @@ class Call(Generic[T]):
         return self.method != "GET"
 
 
-def create_payment(wanted: NewPayment, key: str) -> Call[Payment]:
+def create_payment(wanted: PaymentInput, key: str) -> Call[Payment]:
     """A new payment."""
     return Call(method="POST", target="/v1/payments", body=_json(wanted), key=_checked(key))
 
@@ -83,7 +83,7 @@ def cancel_payment(payment_id: str, key: str) -> Call[Payment]:
     return Call(method="POST", target=target, key=_checked(key))
 
 
-def create_refund(payment_id: str, wanted: NewRefund, key: str) -> Call[Refund]:
+def create_refund(payment_id: str, wanted: RefundInput, key: str) -> Call[Refund]:
     """Give back some of a paid payment, or all that is left."""
     target = f"/v1/payments/{_part(payment_id)}/refunds"
     return Call(method="POST", target=target, body=_json(wanted), key=_checked(key))
@@ -99,7 +99,7 @@ def get_refund(refund_id: str) -> Call[Refund]:
     return Call(method="GET", target=f"/v1/refunds/{_part(refund_id)}")
 
 
-def create_invoice(wanted: NewInvoice, key: str) -> Call[Invoice]:
+def create_invoice(wanted: InvoiceInput, key: str) -> Call[Invoice]:
     """A new invoice."""
     return Call(method="POST", target="/v1/invoices", body=_json(wanted), key=_checked(key))
 

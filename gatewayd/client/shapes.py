@@ -240,7 +240,7 @@ class Split(TypedDict):
     amount: int
 
 
-class NewPayment(TypedDict, total=False):
+class PaymentInput(TypedDict, total=False):
     """A payment that is wanted."""
 
     currency: Currency
@@ -258,7 +258,7 @@ class NewPayment(TypedDict, total=False):
     locale: Literal["fa", "en"]
 
 
-class NewLine(TypedDict, total=False):
+class LineInput(TypedDict, total=False):
     """A row that is wanted."""
 
     name: Required[str]
@@ -268,12 +268,12 @@ class NewLine(TypedDict, total=False):
     tax: int
 
 
-class NewInvoice(TypedDict, total=False):
+class InvoiceInput(TypedDict, total=False):
     """An invoice that is wanted: with `lines`, or an `amount`, or both."""
 
     currency: Currency
     amount: int | None
-    lines: list[NewLine]
+    lines: list[LineInput]
     description: str | None
     order_id: str | None
     payments: Literal["one", "many"]
@@ -288,7 +288,7 @@ class NewInvoice(TypedDict, total=False):
     locale: Literal["fa", "en"]
 
 
-class NewRefund(TypedDict, total=False):
+class RefundInput(TypedDict, total=False):
     """A refund that is wanted; without an amount it is all that is left."""
 
     amount: int | None

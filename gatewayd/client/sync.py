@@ -19,12 +19,12 @@ from gatewayd.client.shapes import (
     Gateway,
     Invoice,
     InvoiceFilters,
-    NewInvoice,
-    NewPayment,
-    NewRefund,
+    InvoiceInput,
     Payment,
     PaymentFilters,
+    PaymentInput,
     Refund,
+    RefundInput,
     Resending,
 )
 from gatewayd.client.trying import ANSWER_BYTES_MAX, Answer, Done, Lost, Policy, Trying, headers_of
@@ -77,7 +77,7 @@ class Client:
             self._kept.pop()[1].close()
 
     def create_payment(
-        self, *, idempotency_key: str | None = None, **wanted: Unpack[NewPayment]
+        self, *, idempotency_key: str | None = None, **wanted: Unpack[PaymentInput]
     ) -> Payment:
         """Make a payment; send the customer to its `pay_url`."""
         return self._do(calls.create_payment(wanted, self._key(idempotency_key)))
@@ -107,7 +107,7 @@ class Client:
         return self._do(calls.cancel_payment(payment_id, self._key(idempotency_key)))
 
     def create_refund(
-        self, payment_id: str, *, idempotency_key: str | None = None, **wanted: Unpack[NewRefund]
+        self, payment_id: str, *, idempotency_key: str | None = None, **wanted: Unpack[RefundInput]
     ) -> Refund:
         """Give back `amount` of a paid payment, or all that is left."""
         return self._do(calls.create_refund(payment_id, wanted, self._key(idempotency_key)))
@@ -121,7 +121,7 @@ class Client:
         return self._do(calls.get_refund(refund_id))
 
     def create_invoice(
-        self, *, idempotency_key: str | None = None, **wanted: Unpack[NewInvoice]
+        self, *, idempotency_key: str | None = None, **wanted: Unpack[InvoiceInput]
     ) -> Invoice:
         """Make an invoice; whoever opens its `pay_url` can pay it."""
         return self._do(calls.create_invoice(wanted, self._key(idempotency_key)))

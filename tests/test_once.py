@@ -1,6 +1,7 @@
 """An Idempotency-Key: one effect, the same answer, whatever comes at once or in between."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
@@ -109,6 +110,19 @@ async def test_a_key_is_not_good_for_another_body_or_another_payment(web: Web) -
     assert (422, "idempotency_key_reused") == code_of(await cancel(web, two))
     assert (422, "idempotency_key_reused") == code_of(await cancel(web, one, body={"why": "x"}))
     assert "pending" == (await web.show(two))["status"]
+
+
+@pytest.mark.parametrize("depth", [100, 300, 900])
+async def test_a_body_that_is_nested_deep_is_refused_with_a_key_too(web: Web, depth: int) -> None:
+    deep: list[object] = []
+    for _ in range(depth):
+        deep = [deep]
+    body = json.dumps({**web.order(), "more": deep}).encode()
+    headers = {"Authorization": f"Bearer {KEY}", **keyed("deep")}
+    answer = await web.ask("POST", "/v1/payments", data=body, headers=headers)
+    wanted = (422, "request_invalid") if depth < 250 else (400, "request_not_json")
+    assert wanted == code_of(answer)
+    assert 201 == (await create(web, web.order(), "deep")).status
 
 
 async def test_one_key_serves_two_kinds_of_calls(web: Web) -> None:

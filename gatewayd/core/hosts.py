@@ -47,7 +47,7 @@ def is_internal(address: str) -> bool:
     at = _behind(address)
     if isinstance(at, IPv6Address):
         carried = [at.sixtofour, *(at.teredo or ())]
-        if any(each is not None and is_internal(str(each)) for each in carried):
+        if at.is_site_local or any(each and is_internal(str(each)) for each in carried):
             return True
     return not at.is_global or at.is_multicast
 

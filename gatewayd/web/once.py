@@ -174,7 +174,10 @@ def guard_of(
         detail = f"1 to {KEY_CHARS_MAX} printable ASCII characters without blanks or quotes inside"
         raise Problem(400, "idempotency_key_invalid", f"Idempotency-Key: {detail}.")
     key = value.strip('"')
-    body = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+    try:
+        body = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # a quarter of the depth that is read is written
+        raise Problem(400, "request_not_json", "The body is nested too deep.") from None
     return Guard(
         kind=GuardKind.IDEMPOTENCY,
         key=f"{side(caller.shop.name, test=caller.test)}|{call}|{key}",

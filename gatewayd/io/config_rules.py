@@ -55,6 +55,7 @@ _IN_ORDER: Final = (
     ("engine", "connect_seconds", "start_seconds"),
     ("engine", "start_seconds", "start_deadline_seconds"),
     ("engine", "repeat_first_seconds", "repeat_max_seconds"),
+    ("overload", "lag_low_seconds", "lag_high_seconds"),
 )
 
 

@@ -78,4 +78,6 @@ class RoutingSettings:
             if not isinstance(value, str) and value < 0:
                 raise ValueError(f"{name} must not be negative")
         if self.attempts_max < 1:
-            raise ValueError("attempts_max must be at least 1: a try is remembered while it is tried")
+            raise ValueError(
+                "attempts_max must be at least 1: a try is remembered while it is tried"
+            )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.lives import FIRST_MS, created, creation_guards, started
+from bench.lives import FIRST_MS, created, creation_guards, life, started
 from gatewayd.core import events as ev
 from gatewayd.core.settings import JournalSettings
 from gatewayd.core.terms import Finding, Inquiry
@@ -205,6 +205,26 @@ def test_open_attempts_are_counted_by_gateway_beside_a_running_daemon(path: Path
         assert {"saman-main": 2, "mellat-main": 1} == left.attempts
         assert 3 == sum(left.payments.values())
         assert {"saman-main": "abc"} == left.fingerprints
+
+
+def test_what_was_taken_and_is_going_back_is_open_too(path: Path) -> None:
+    """Stopped by its shop while the bank was asked, or by a reverse whose answer was lost."""
+    memory = Journal(is_finished=lambda _: False, make_salt=counted)
+    with opened(path) as store:
+        for number in (4, 5, 6):
+            *before, (verified, _) = life(number)
+            for events, takes in before:
+                memory.append(number, *events, takes=takes)
+                land(memory, store)
+            if number == 4:
+                memory.append(number, ev.CancelRequested(at_ms=FIRST_MS))
+            memory.append(number, *verified)
+        lost = ev.ReverseLost(at_ms=FIRST_MS, attempt=1, cause="timeout")
+        memory.append(5, ev.ReverseRequested(at_ms=FIRST_MS, attempt=1), lost)
+        land(memory, store)
+    left = left_open(path)
+    assert {"saman-main": 1, "mellat-main": 1} == left.attempts
+    assert {"main": 3} == left.payments
 
 
 def test_without_a_journal_nothing_is_open(path: Path) -> None:

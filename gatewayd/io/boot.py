@@ -18,7 +18,7 @@ from typing import Final
 import orjson
 
 from gatewayd.core.events import KINDS
-from gatewayd.core.payment import Attempt
+from gatewayd.core.payment import Attempt, Payment
 from gatewayd.core.settings import JournalSettings
 from gatewayd.core.states import State
 from gatewayd.io.clock import SystemClock
@@ -138,7 +138,7 @@ def left_open(path: Path) -> LeftOpen:
                 attempts.update(
                     each.gateway
                     for each in payment.attempts
-                    if _is_open(each) or each.number in asked_back
+                    if _is_open(payment, each) or each.number in asked_back
                 )
                 payments[payment.shop] += 1
         kept = db.execute("SELECT value FROM meta WHERE key = ?", (FINGERPRINTS_KEY,)).fetchone()
@@ -156,5 +156,7 @@ def _understood() -> Iterator[None]:
         ) from error
 
 
-def _is_open(attempt: Attempt) -> bool:
-    return attempt.state not in _GONE and not attempt.captured
+def _is_open(payment: Payment, attempt: Attempt) -> bool:
+    """Whether its bank may still be asked for something, as far as that is no refund's."""
+    going_back = attempt.giving_back or (payment.stopping and not payment.stop_refused)
+    return attempt.state not in _GONE and (going_back or not attempt.captured)

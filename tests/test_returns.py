@@ -10,7 +10,7 @@ from gatewayd.engine.views import Back, GoesBack
 from gatewayd.simulator.bank import State as AtBank
 from gatewayd.simulator.faults import Kind
 from gatewayd.simulator.payers import Outcome
-from tests.shop import Shop, on_virtual_time
+from tests.shop import Clock, Shop, on_virtual_time
 from tests.stage import DRIVERS, plain_drivers
 
 HOUR = 3_600.0
@@ -65,6 +65,29 @@ async def test_twenty_different_returns_are_kept_and_then_only_counted() -> None
         assert 20 == shop.kinds(number).count("Returned")
         assert 10 == shop.engine.returns.repeated
         assert Status.PENDING is shop.status(number)
+
+
+class Ticking(Clock):
+    """A millisecond passes with every look."""
+
+    def monotonic(self) -> float:
+        self.skipped += 0.001
+        return super().monotonic()
+
+
+@every_driver
+@on_virtual_time
+async def test_a_claim_is_verified_in_the_same_breath_however_long_deciding_takes(
+    driver: str,
+) -> None:
+    shop = Shop(driver)
+    shop.clock = Ticking()
+    async with shop:
+        number = await shop.create()
+        await shop.come_back(shop.go(await shop.arrive(number)))
+        came_ms = {row.kind: row.at_ms for row in shop.store.read(number)}
+        assert came_ms["Returned"] == came_ms["VerifyRequested"]
+        assert Status.PAID is shop.status(number)
 
 
 # --- answers that are lost

@@ -8,6 +8,7 @@ import pytest
 
 from bench.lives import FIRST_MS, created, creation_guards, life, started
 from gatewayd.core import events as ev
+from gatewayd.core.payment import Payment
 from gatewayd.core.settings import JournalSettings
 from gatewayd.core.terms import Finding, Inquiry
 from gatewayd.io.boot import (
@@ -225,6 +226,25 @@ def test_what_was_taken_and_is_going_back_is_open_too(path: Path) -> None:
     left = left_open(path)
     assert {"saman-main": 1, "mellat-main": 1} == left.attempts
     assert {"main": 3} == left.payments
+
+
+def test_what_has_lapsed_is_open_while_its_bank_is_to_be_asked_if_it_gave_back(path: Path) -> None:
+    def is_answered(payment: Payment) -> bool:
+        return payment.number == 5 and payment.closed is not None
+
+    memory = Journal(is_finished=is_answered, make_salt=counted)
+    with opened(path) as store:
+        for number in (4, 5):
+            memory.append(number, created(number), takes=creation_guards(number))
+            land(memory, store)
+            memory.append(
+                number,
+                *started(number, FIRST_MS),
+                ev.Lapsed(at_ms=FIRST_MS, attempt=1, returns_by_ms=FIRST_MS),
+                ev.Closed(at_ms=FIRST_MS, why=ev.Closing.EXPIRED),
+            )
+        land(memory, store)
+    assert {"saman-main": 1} == left_open(path).attempts
 
 
 def test_without_a_journal_nothing_is_open(path: Path) -> None:

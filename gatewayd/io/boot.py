@@ -36,7 +36,8 @@ FREEZE_FROM: Final = 10_000
 """From so many open payments on, looking for garbage among them would hold up the loop for a tenth of a second."""
 FINGERPRINTS_KEY: Final = "fingerprints"
 """Under this the daemon keeps what its gateways' contracts are known by."""
-_GONE: Final = frozenset({State.NOT_STARTED, State.GIVEN_BACK, State.LAPSED})
+_GONE: Final = frozenset({State.NOT_STARTED, State.GIVEN_BACK})
+"""Nothing is asked about these any more. Of what has lapsed its bank may still be asked whether it gave it back."""
 
 
 class Opened:

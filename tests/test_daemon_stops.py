@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -131,3 +132,23 @@ async def test_a_routers_memory_that_makes_no_sense_keeps_nobody_from_serving(
     os.close(write)
     with os.fdopen(lines, "rb") as told:
         assert b"it learns anew" in told.read()
+
+
+async def test_a_disk_that_is_nearly_full_at_the_start_is_told_to_a_person(tmp_path: Path) -> None:
+    text = (
+        f"{SMALL}journal: {{path: {tmp_path / 'journal.db'}, low_water_bytes: {2**40}, ballast_bytes: 0}}\n"
+        "listen: 127.0.0.1:0\ninternal_listen: 127.0.0.1:0\n"
+    )
+    lines, write = os.pipe()
+    with open_log(descriptor=write) as log:
+        async with asyncio.timeout(SECONDS_MAX), serving(read(text), log) as daemon:
+            async with ClientSession() as session, session.get(f"{daemon.address}/readyz") as said:
+                checks = (await said.json())["checks"]
+            daemon.stop()
+            await daemon.ended
+    os.close(write)
+    full = shutil.disk_usage(tmp_path).free < 2**40
+    with os.fdopen(lines, "rb") as told:
+        errors = [line["event"] for line in map(orjson.loads, told) if line["level"] == "error"]
+    assert ("disk nearly full" if full else "ok") == checks["accepting"]
+    assert ["disk nearly full: new payments are refused"] * full == errors

@@ -66,11 +66,12 @@ class Housekeeping:
         self._landing = LandingWatch(clock.monotonic())
         self._stuck = False
         self._jumps = Jumps(thread, clock, log)
-        self._disk_low = free_bytes() < engine.service.journal.low_water_bytes
+        self._disk_low = False
         self._stopping = False
         self._fault = ""
         """What went wrong last and was told."""
         self._health_log = HealthLog(log)
+        self._look_at_disk()
 
     def why_not(self) -> str | None:
         """Why new payments are refused just now; None while they are welcome."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
+from urllib.parse import quote
 
 import typer
 from rich.console import Console
@@ -19,6 +20,7 @@ EX_UNAVAILABLE: Final = 69
 EX_REFUSED: Final = 1
 FILE_COLUMNS: Final = 200
 """Where nobody says how wide the output is: a pipe, a file, a log of a cron job."""
+_PAYMENT: Final = re.compile(r"(?:pay_)?([1-9][0-9]{0,14})")
 _REFUND: Final = re.compile(r"(?:rfd_)?([0-9]{1,15})_([0-9]{1,3})")
 _TOLD_ABOVE: Final = frozenset({"why", "ask_bank_first", "amount", "amount_rial"})
 
@@ -220,13 +222,13 @@ def replay(
     journal: Journal = JOURNAL,
 ) -> None:
     """Send everything after an event to a receiver again, in order."""
-    _post(journal, f"/webhooks/{receiver}/replay", by, {"after": after})
+    _post(journal, f"/webhooks/{_receiver_path(receiver)}/replay", by, {"after": after})
 
 
 @webhook.command()
 def enable(receiver: Receiver, by: By = "", journal: Journal = JOURNAL) -> None:
     """Deliver to a disabled receiver again, beginning with what it has missed."""
-    _post(journal, f"/webhooks/{receiver}/enable", by, {})
+    _post(journal, f"/webhooks/{_receiver_path(receiver)}/enable", by, {})
 
 
 def _since(at_ms: int | None, now_ms: int) -> str:
@@ -311,7 +313,7 @@ def _why(row: dict[str, Any]) -> str:
 
 
 def _force(journal: Path, name: str, to: str, by: str) -> None:
-    _post(journal, f"/gateways/{name}", by, {"to": to})
+    _post(journal, f"/gateways/{quote(name, safe='')}", by, {"to": to})
 
 
 def _post(journal: Path, target: str, by: str, words: Mapping[str, str]) -> None:
@@ -338,10 +340,17 @@ def _refund_path(refund_id: str) -> str:
 
 
 def _digits(number: str) -> str:
-    digits = number.removeprefix("pay_")
-    if not digits.isascii() or not digits.isdigit():
+    found = _PAYMENT.fullmatch(number)
+    if found is None:
         die(EX_REFUSED, f"{number!r} is no payment: pay_ and its digits are wanted")
-    return digits
+    return found[1]
+
+
+def _receiver_path(receiver: str) -> str:
+    shop, slash, name = receiver.partition("/")
+    if not (shop and slash and name):
+        die(EX_REFUSED, f"{receiver!r} is no receiver: shop/receiver is wanted, as in the list")
+    return f"{quote(shop, safe='')}/{quote(name, safe='')}"
 
 
 def _due(row: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """What a person types wrong, or may not read, is told in a sentence and with the documented exit code."""
 
+import asyncio
 import os
 import stat
 import subprocess
@@ -12,10 +13,14 @@ import pytest
 from typer.testing import CliRunner
 
 from gatewayd import cli
+from gatewayd.daemon import serving
 from gatewayd.io import sqlite_schema
 from gatewayd.io.boot import lock_path
+from gatewayd.io.config import load
 from gatewayd.io.filelock import FileLock
 from gatewayd.io.journal_tools import backup, restore
+from gatewayd.io.logs import open_log
+from gatewayd.io.operator_client import Said, ask_daemon
 from tests.config_text import SMALL
 from tests.journals import live, opened, sql
 
@@ -150,6 +155,42 @@ def test_who_asks_a_daemon_that_is_not_there_learns_which_journal_was_meant(tmp_
     assert 69 == code
     assert f"{tmp_path}/other.db.sock" in text
     assert "--journal, or GATEWAYD_JOURNAL" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["payment", "show", "pay_" + "9" * 26], "is no payment: pay_ and its digits are wanted"),
+        (["payment", "show", "pay_0"], "is no payment: pay_ and its digits are wanted"),
+        (["webhook", "enable", "main"], "is no receiver: shop/receiver is wanted, as in the list"),
+    ],
+)
+def test_a_name_that_cannot_be_is_told_without_asking_the_daemon(
+    arguments: list[str], said: str
+) -> None:
+    assert (1, f"{arguments[-1]!r} {said}\n") == told(*arguments)
+
+
+async def test_a_name_that_the_daemon_does_not_know_is_not_taken_for_no_daemon(
+    tmp_path: Path,
+) -> None:
+    """However odd it is: it is one part of the address that is asked."""
+    journal = tmp_path / "journal.db"
+    settings = load(configured(journal), {})
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    with open_log(descriptor=quiet) as log:
+        async with serving(settings, log):
+            for name in ("sa man", "../x", "ساما?ن#"):
+                order = ["gateway", "open", name, "--journal", journal]
+                code, text = await asyncio.to_thread(told, *order)
+                assert (1, f"there is no gateway {name!r}\n") == (code, text)
+            order = ["webhook", "enable", "ma in/x y", "--journal", journal]
+            assert (1, "no shop has receivers of webhooks\n") == await asyncio.to_thread(
+                told, *order
+            )
+            with pytest.raises(Said, match="HTTP 404; its log says more"):
+                await asyncio.to_thread(ask_daemon, journal, "GET", "/nowhere")
+    os.close(quiet)
 
 
 def test_what_goes_wrong_stands_alone_where_nobody_sees_a_bar(tmp_path: Path) -> None:

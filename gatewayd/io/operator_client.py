@@ -31,8 +31,8 @@ def ask_daemon(journal: Path, method: str, target: str, body: object = None) -> 
     try:
         connection.request(method, target, orjson.dumps(body) if body is not None else None)
         answer = connection.getresponse()
-        document = orjson.loads(answer.read())
-    except (OSError, http.client.HTTPException, orjson.JSONDecodeError) as error:
+        content = answer.read()
+    except (OSError, http.client.HTTPException) as error:
         reason = (
             f"no daemon answers at {path} ({type(error).__name__}); is it running, and is this its journal"
             " (--journal, or GATEWAYD_JOURNAL)?"
@@ -40,6 +40,10 @@ def ask_daemon(journal: Path, method: str, target: str, body: object = None) -> 
         raise NoDaemon(reason) from None
     finally:
         connection.close()
+    try:
+        document = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        raise Said(f"the daemon answers HTTP {answer.status}; its log says more") from None
     if answer.status >= http.client.BAD_REQUEST:
         raise Said(document.get("detail", f"HTTP {answer.status}"))
     return document

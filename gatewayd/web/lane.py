@@ -196,6 +196,11 @@ class LaneHandler(RequestHandler):
             self._close_once_answered()
         return True
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the client says no more: it has hung up, or only listens. Nobody can tell before he writes to it."""
+        return self._ended
+
     def _owes(self) -> bool:
         """Whether an answer is due to what has come whole."""
         if self._asked is not None:

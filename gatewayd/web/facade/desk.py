@@ -17,6 +17,7 @@ from gatewayd.web.facade.callbacks import face_of
 from gatewayd.web.facade.names import Names
 from gatewayd.web.facade.standing import Standing, standing_of
 from gatewayd.web.facade.verifying import Verified, firsts_after, verified
+from gatewayd.web.lane import LaneHandler
 from gatewayd.web.ports import ENGINE, SERVICE, TALLY
 from gatewayd.web.rates import RATES
 from gatewayd.web.welcome import welcome
@@ -130,8 +131,14 @@ async def verify(request: web.Request, payment: Payment) -> Verified:
 
 
 def _has_hung_up(request: web.Request) -> bool:
-    """Whether the plugin waits for this answer no more, as many do after ten seconds."""
-    return request.transport is None or request.transport.is_closing()
+    """Whether the plugin waits for this answer no more, as many do after ten seconds.
+
+    One that has closed its half and still listens looks the same, and is far rarer.
+    """
+    transport, connection = request.transport, request.protocol
+    if transport is None or transport.is_closing():
+        return True
+    return isinstance(connection, LaneHandler) and connection.has_ended
 
 
 async def asked(request: web.Request, payment: Payment) -> Payment:

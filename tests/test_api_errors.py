@@ -308,6 +308,21 @@ async def test_what_is_not_there_is_a_problem_too(web: Web, path: str) -> None:
     problem(await web.ask("GET", path), 404, "not_found")
 
 
+BROWSERS = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Accept-Language": "en"}
+
+
+@pytest.mark.parametrize("path", ["/", "/pya/217466681880", "/I", "/favicon.png"])
+async def test_a_person_with_a_browser_reads_a_page_and_no_problem(web: Web, path: str) -> None:
+    """Who has mistyped a link, or looks what is at the registered domain."""
+    answer = await web.ask("GET", path, headers=BROWSERS)
+    assert (404, "text/html") == (answer.status, answer.headers["Content-Type"].partition(";")[0])
+    assert "This address is not valid" in answer.text
+
+
+async def test_the_api_speaks_of_problems_to_everybody(web: Web) -> None:
+    problem(await web.ask("GET", "/v1/nothing", headers=BROWSERS), 404, "not_found")
+
+
 async def test_a_wrong_method_is_told_the_right_ones(web: Web) -> None:
     answer = await web.ask("DELETE", "/v1/payments")
     problem(answer, 405, "method_not_allowed")

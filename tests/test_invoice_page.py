@@ -121,6 +121,7 @@ async def test_a_code_may_be_typed_as_it_is_read_out(web: Web) -> None:
     code = made["pay_url"].rpartition("/")[2]
     spoken = f"{code[:4]}-{code[4:8]}-{code[8:]}".upper()
     assert 200 == (await web.ask("GET", f"/i/{spoken}")).status
+    assert 200 == (await web.ask("GET", f"/I/{spoken.upper()}")).status
 
 
 async def test_a_customer_who_comes_back_reads_how_it_went(web: Web) -> None:

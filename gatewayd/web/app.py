@@ -109,6 +109,7 @@ def build_app(
     return app
 
 
+_API: Final = "/v1/"
 LANE: web.AppKey[Lane] = web.AppKey("lane", Lane)
 _MAIN_FLOW: Final = (
     ("POST", "/v1/payments", api.create_payment),
@@ -178,7 +179,10 @@ async def _too_many(request: Request) -> web.StreamResponse:
 
 def _plain(request: Request, error: web.HTTPException) -> web.StreamResponse:
     """What aiohttp itself refuses, as a problem or an honest page."""
-    if request.path.startswith(customer.PREFIXES):
+    browser = "text/html" in request.headers.get("Accept", "")
+    if request.path.startswith(customer.PREFIXES) or (
+        browser and not request.path.startswith(_API)
+    ):
         answer: web.Response = customer.unknown_page(request, error.status)
     else:
         answer = Problem(error.status, _CODES.get(error.status, INVALID), error.reason).answer()

@@ -47,7 +47,7 @@ from gatewayd.web.turnstile import CUSTOMER
 NOT_RECORDED_SECONDS: Final = 5.0
 """Beyond the wait for banks: a disk that takes longer is out of order, and the customer is told so."""
 RETURN: Final = "/return/"
-PREFIXES: Final = ("/pay/", RETURN, "/i/")
+PREFIXES: Final = ("/pay/", RETURN, "/i/", "/I/")
 """Who asks for these is a person, and is shown pages."""
 _ELSEWHERE: Final = Head(303, {"Cache-Control": "no-store"})
 _PREFETCHING: Final = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")

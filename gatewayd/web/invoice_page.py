@@ -271,9 +271,13 @@ def _rows(invoice: Invoice, locale: str, *, in_toman: bool) -> list[dict[str, An
 
 
 def routes() -> list[web.RouteDef]:
-    """The routes of the page."""
+    """The routes of the page; whoever types its address from paper may do so in capitals."""
     return [
-        web.get("/i/{code}", invoice_page, allow_head=False),
-        web.head("/i/{code}", nothing),
-        web.post("/i/{code}", invoice_action),
+        route
+        for path in ("/i/{code}", "/I/{code}")
+        for route in (
+            web.get(path, invoice_page, allow_head=False),
+            web.head(path, nothing),
+            web.post(path, invoice_action),
+        )
     ]

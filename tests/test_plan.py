@@ -109,7 +109,17 @@ def test_a_verify_that_may_have_taken_effect_never_lapses() -> None:
 
 def test_a_verify_that_no_bank_answers_for_a_day_comes_before_a_person() -> None:
     day = CLAIMED + 24 * HOUR
-    assert (ev.LeftToReview, day) == noted(life(*ASKED, "VerifyLost"), day)
+    again = ("VerifyRequested:keep", "VerifyLost") * (pl.TRIES_OF_A_DAY - 1)
+    assert (ev.LeftToReview, day) == noted(life(*ASKED, "VerifyLost", *again), day)
+
+
+def test_a_verify_before_a_long_sleep_is_repeated_before_a_person_is_asked() -> None:
+    later = CLAIMED + 100 * HOUR
+    slept = further(life(*ASKED), "VerifyLost", at_ms=later)
+    for _ in range(pl.TRIES_OF_A_DAY - 1):
+        assert isinstance(plan(slept, later), pl.Verify)
+        slept = further(slept, ASKED[-1], "VerifyLost", at_ms=later)
+    assert (ev.LeftToReview, later) == noted(slept, later)
 
 
 def test_a_verified_payment_is_settled_and_a_lost_settle_repeated_without_end() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from gatewayd.core import events as ev
 from gatewayd.core import plan as pl
+from gatewayd.core.patience import TRIES_OF_A_DAY
 from gatewayd.core.payment import Payment, apply
 from gatewayd.core.settings import EngineSettings
 from gatewayd.core.states import State
@@ -109,14 +110,14 @@ def test_a_verify_that_may_have_taken_effect_never_lapses() -> None:
 
 def test_a_verify_that_no_bank_answers_for_a_day_comes_before_a_person() -> None:
     day = CLAIMED + 24 * HOUR
-    again = ("VerifyRequested:keep", "VerifyLost") * (pl.TRIES_OF_A_DAY - 1)
+    again = ("VerifyRequested:keep", "VerifyLost") * (TRIES_OF_A_DAY - 1)
     assert (ev.LeftToReview, day) == noted(life(*ASKED, "VerifyLost", *again), day)
 
 
 def test_a_verify_before_a_long_sleep_is_repeated_before_a_person_is_asked() -> None:
     later = CLAIMED + 100 * HOUR
     slept = further(life(*ASKED), "VerifyLost", at_ms=later)
-    for _ in range(pl.TRIES_OF_A_DAY - 1):
+    for _ in range(TRIES_OF_A_DAY - 1):
         assert isinstance(plan(slept, later), pl.Verify)
         slept = further(slept, ASKED[-1], "VerifyLost", at_ms=later)
     assert (ev.LeftToReview, later) == noted(slept, later)

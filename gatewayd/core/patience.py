@@ -14,6 +14,9 @@ REVERSE_ROOM_MS: Final = 120_000
 """A reverse that could be left until later begins only while the bank's window is open at least this long."""
 ASK_WITHOUT_END_MS: Final = 24 * 3_600_000
 """What may have taken effect is asked about for this long; then a person takes over."""
+TRIES_OF_A_DAY: Final = 10
+"""Who was awake for a day has repeated a verify far more often. A machine that was off, or whose clock was set, has
+not: it asks so often before a person has to."""
 INQUIRY_PAUSES_MS: Final = (90_000, 180_000, 300_000, 600_000)
 """When an absent payer's bank is asked after the hand-over, then every ten minutes to the end."""
 LAST_ASK_MS: Final = 180_000
@@ -33,6 +36,11 @@ def again_ms(settings: EngineSettings, tries: int, tried_ms: int | None, now_ms:
     first = int(settings.repeat_first_seconds * 1000)
     longest = int(settings.repeat_max_seconds * 1000)
     return tried_ms + min(first << min(tries - 1, 20), longest)
+
+
+def hardly_asked(attempt: Attempt) -> bool:
+    """Whether an unanswered verify was repeated so seldom that the day for it was slept through."""
+    return attempt.explained and attempt.tries < TRIES_OF_A_DAY
 
 
 def asks_ms(handed_ms: int, ends_ms: int, traits: Traits) -> Iterator[int]:

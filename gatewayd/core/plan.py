@@ -45,6 +45,7 @@ from gatewayd.core.patience import (
     REVERSE_ROOM_MS,
     again_ms,
     asks_ms,
+    hardly_asked,
     lapses_ms,
     reverse_open,
 )
@@ -82,11 +83,7 @@ OVERDUE_ASKED_MS: Final = 3_600_000
 """…and again for so long where it does not answer and nobody says that he paid; some banks forget after an hour."""
 SETTLE_SLOWLY_MS: Final = 3_600_000
 """A settle that a bank has not answered for a day is asked for no more often than this."""
-TRIES_OF_A_DAY: Final = 10
-"""Who was awake for a day has repeated a verify far more often. A machine that was off, or whose clock was set, has
-not: it asks so often before a person has to."""
 UNSETTLED: Final = "verified, and not settled by the bank for a day"
-
 
 _STILL: Final = frozenset(
     {State.NOT_STARTED, State.GIVEN_BACK, State.IN_REVIEW, State.LAPSED},
@@ -95,6 +92,7 @@ _STILL: Final = frozenset(
 _DECIDES: Final = KEPT | UNKNOWN
 """While an attempt is in one of these, what becomes of the payment is up to it."""
 _STILL_OR_AWAY: Final = _STILL | {State.WITH_PAYER, State.VERIFIED, State.SETTLED}
+_PURPOSE: Final = {True: ev.Purpose.KEEP, False: ev.Purpose.GIVE_BACK}
 _DUE: Final = attrgetter("due_ms")
 
 
@@ -276,14 +274,12 @@ class _View:
 
     def _in_doubt(self, attempt: Attempt, traits: Traits) -> Iterator[Action]:
         payment = self.payment
-        doubt_ms = attempt.since_ms
-        verify_by_ms = doubt_ms + traits.verify_within_seconds * 1000
+        verify_by_ms = attempt.since_ms + traits.verify_within_seconds * 1000
         held = _is_held(attempt, traits)
         another_first = len(payment.attempts) > 1 and self._another_first(attempt)
-        for_long = self.now_ms >= doubt_ms + ASK_WITHOUT_END_MS
-        if for_long and self._hardly_asked(attempt, another_first=another_first):
-            purpose = ev.Purpose.KEEP if payment.can_keep else ev.Purpose.GIVE_BACK
-            yield self._verify(attempt, purpose)
+        for_long = self.now_ms >= attempt.since_ms + ASK_WITHOUT_END_MS
+        if for_long and hardly_asked(attempt) and not another_first and payment.hold is None:
+            yield self._verify(attempt, _PURPOSE[payment.can_keep])
         elif for_long and (attempt.explained or held):
             yield self._review(attempt, "the bank gave no answer for a day")
         elif payment.can_keep:
@@ -319,15 +315,6 @@ class _View:
             yield TakeReference(due_ms=self.now_ms, attempt=attempt.number)
         else:
             yield self._verify(attempt, ev.Purpose.GIVE_BACK)
-
-    def _hardly_asked(self, attempt: Attempt, *, another_first: bool) -> bool:
-        """Whether an unanswered verify can be repeated, and was so seldom that the day was slept through."""
-        return (
-            attempt.explained
-            and attempt.tries < TRIES_OF_A_DAY
-            and not another_first
-            and self.payment.hold is None
-        )
 
     def _kept(self, attempt: Attempt, traits: Traits) -> Iterator[Action]:
         if attempt.giving_back:

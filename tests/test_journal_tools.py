@@ -326,6 +326,15 @@ def test_a_failed_backup_leaves_nothing_behind(path: Path, tmp_path: Path) -> No
     assert [] == [found for found in tmp_path.iterdir() if found.name.startswith("backup")]
 
 
+def test_where_there_is_no_journal_nothing_is_left_behind(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.db"
+    with pytest.raises(UnusableStore, match="there is no journal"):
+        rebuild_search(missing)
+    with pytest.raises(UnusableStore, match="there is no journal"):
+        restore(missing, tmp_path / "new.db")
+    assert [] == list(tmp_path.iterdir())
+
+
 def test_a_restored_journal_goes_on_under_a_name_of_its_own(path: Path, tmp_path: Path) -> None:
     saved, target = tmp_path / "backup.db", tmp_path / "new" / "journal.db"
     target.parent.mkdir()

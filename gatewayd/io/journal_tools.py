@@ -103,6 +103,7 @@ def restore(
     make_secret: Callable[[int], bytes] = token_bytes,
 ) -> Verified:
     """Make a backup the journal, after looking at all of it. NotDone, Damaged, Locked, UnusableStore, OSError."""
+    connect_to_read(source).close()
     with FileLock(lock_path(target)):
         for ending in _IN_THE_WAY:
             there = target.with_name(target.name + ending)
@@ -121,33 +122,32 @@ def restore(
 
 def rebuild_search(path: Path, *, progress: Progress = lambda _what, _done, _all: None) -> int:
     """Build the search columns anew from the events; how many payments there are. Locked, UnusableStore."""
-    with FileLock(lock_path(path)):
-        connect_to_read(path).close()
-        with closing(sqlite3.connect(path, isolation_level=None)) as db:
-            prepare(db)  # it may be an older one's
-            total = db.execute("SELECT count(*) FROM payments").fetchone()[0]
-            done = 0
-            db.execute("BEGIN IMMEDIATE")
-            for table in ("search", "invoices", "invoice_payments", "receipts"):
-                db.execute(f"DELETE FROM {table}")  # noqa: S608 - our own words
-            # the daemon finds the receipts again, in its own time
-            db.execute("DELETE FROM meta WHERE key = ?", (COMPARED_KEY,))
-            for found in _searches(db):
-                if isinstance(found, InvoiceColumns):
-                    sqlite_invoices.write(db, [found])
-                else:
-                    db.execute(UPSERT_SEARCH, search_values(found))
-                    if found.invoice:
-                        sqlite_invoices.write_payments(db, [found])
-                done += 1
-                if done % ROWS_AT_ONCE == 0 or done == total:
-                    progress("payments", done, total)
-            db.execute(
-                "INSERT OR REPLACE INTO meta (key, value)"
-                " SELECT 'searched', CAST(CAST(coalesce(max(seq), 0) AS TEXT) AS BLOB) FROM events"
-            )
-            db.execute("COMMIT")
-            return done
+    connect_to_read(path).close()
+    with FileLock(lock_path(path)), closing(sqlite3.connect(path, isolation_level=None)) as db:
+        prepare(db)  # it may be an older one's
+        total = db.execute("SELECT count(*) FROM payments").fetchone()[0]
+        done = 0
+        db.execute("BEGIN IMMEDIATE")
+        for table in ("search", "invoices", "invoice_payments", "receipts"):
+            db.execute(f"DELETE FROM {table}")  # noqa: S608 - our own words
+        # the daemon finds the receipts again, in its own time
+        db.execute("DELETE FROM meta WHERE key = ?", (COMPARED_KEY,))
+        for found in _searches(db):
+            if isinstance(found, InvoiceColumns):
+                sqlite_invoices.write(db, [found])
+            else:
+                db.execute(UPSERT_SEARCH, search_values(found))
+                if found.invoice:
+                    sqlite_invoices.write_payments(db, [found])
+            done += 1
+            if done % ROWS_AT_ONCE == 0 or done == total:
+                progress("payments", done, total)
+        db.execute(
+            "INSERT OR REPLACE INTO meta (key, value)"
+            " SELECT 'searched', CAST(CAST(coalesce(max(seq), 0) AS TEXT) AS BLOB) FROM events"
+        )
+        db.execute("COMMIT")
+        return done
 
 
 # --- pieces

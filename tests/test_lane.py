@@ -286,6 +286,20 @@ async def test_half_a_request_is_not_waited_for_when_nothing_more_will_come(part
             assert b"" == await at.reader.read()
 
 
+async def test_a_stop_does_not_wait_long_for_a_client_that_does_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lane, "DEAF_SECONDS", 0.01)
+    async with stage() as at:
+        for path in ("/much", "/much", "/much"):
+            at.writer.write(get(path))
+        (connection,) = at.runner.server.connections  # type: ignore[union-attr] # it runs
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not connection._paused:  # noqa: ASYNC110  # nothing tells of it
+                await asyncio.sleep(0)
+            await connection.shutdown(10 * PATIENCE_SECONDS)
+
+
 async def test_a_stop_waits_for_nobody_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[float | None] = []
 

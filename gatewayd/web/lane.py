@@ -33,6 +33,8 @@ _NOT_PLAIN: Final = tuple(
 )
 LOOK_SECONDS: Final = 0.05
 """How long after its last answer a connection of which nothing more will come is closed, at most."""
+DEAF_SECONDS: Final = 3.0
+"""How long a server that stops waits for a client that does not read what it was answered."""
 CANCEL_SECONDS: Final = 1.0
 """What a server that stops gives a request to end that has not ended by itself in time."""
 _PATH: Final = re.compile(r"/[A-Za-z0-9/._~-]*\Z")
@@ -259,6 +261,8 @@ class LaneHandler(RequestHandler):
         for twice the time.
         """
         began, asked = self._loop.time(), self._asked
+        if timeout is not None and self._paused:
+            timeout = min(timeout, DEAF_SECONDS)
         if asked is not None:
             self._close = True
             await asyncio.wait({asked}, timeout=timeout)

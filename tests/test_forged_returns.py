@@ -203,6 +203,7 @@ async def test_a_return_that_does_not_fit_its_attempt_asks_no_bank_and_shuts_nob
         assert 0 == shop.calls(Operation.VERIFY)
         assert Status.PENDING is shop.status(number)
         assert 1 == len(shop.payment(number).reviews)
+        assert [f"pay_{number}"] == [line["payment"] for line in shop.log.of("review raised")]
         handover = await shop.arrive(number)
         await shop.come_back(shop.go(handover))
         assert Status.PAID is shop.status(number)

@@ -166,6 +166,8 @@ async def test_what_a_person_should_look_at_is_listed_first_also_when_it_has_end
         back = shop.go(await shop.arrive(ended))
         shop.banks.book.verify(shop.session(ended), shop.clock.wall())
         await shop.come_back(back)
+        (review,) = shop.log.of("review raised")
+        assert f"pay_{ended}" == review["payment"]
         await shop.wait(7_200)
         assert shop.engine.journal.get(ended) is None  # nothing is left to be done about it
         fresh = await shop.create()

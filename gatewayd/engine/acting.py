@@ -186,6 +186,8 @@ class Acting:
             self._clock.monotonic(), (number, attempt), ok=isinstance(event, ev.Verified)
         )
         tell(self._log, event, number, gateway.name)
+        if reason:
+            tell(self._log, events[1], number)
         await self._records.wait(ticket)
         if settles:
             await self._settle(number, attempt)

@@ -110,6 +110,8 @@ class Returns:
             events.append(ev.ReviewRaised(at_ms=at_ms, reason=reason))
             foreseen.append(apply(after, events[-1]))
         tell(self._log, came, number, ours.gateway)
+        if len(events) > 1:
+            tell(self._log, events[1], number)
         self._report(number, attempt, claim, standing)
         verify = self._verify_at_once(foreseen[-1], attempt, at_ms, traits.addressed_by)
         if verify is None:

@@ -245,7 +245,7 @@ zzz: 1
         ("journal.path", "", "must not be empty"),
         ("journal", 5, "a mapping is wanted, found a number"),
         ("web.body_max_bytes", 1.5, "a whole number is wanted, found a number"),
-        ("overload.lag_low_seconds", 0.009, "must be at most lag_high_seconds"),
+        ("overload.lag_low_seconds", 0.006, "must be at most lag_high_seconds"),
         ("routing.breaker_jitter", -1, "must not be negative"),
         ("routing.attempts_max", 0, "must be at least 1"),
     ],

@@ -366,9 +366,9 @@ class OverloadSettings:
 
     in_flight_min: Count = 32
     """So many requests in progress are never too many: with fewer the loop is late for another reason."""
-    lag_low_seconds: Seconds = 0.005
+    lag_low_seconds: Seconds = 0.003
     """While the loop is less late than this, more may be in progress."""
-    lag_high_seconds: Seconds = 0.008
+    lag_high_seconds: Seconds = 0.005
     """From here on less may: each step of a return waits for the loop a dozen times, and may take 0.25 s."""
     wait_seconds: Seconds = 1.0
     """How long a new payment waits until there is room, before it is refused: a burst passes, too many do not."""
